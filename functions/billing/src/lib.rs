@@ -1,0 +1,78 @@
+//! Billing: what a subscription owes for the running period.
+//!
+//! The terms come with the events of subscriptions, the numbers from `usage`, asked when someone waits for them, in the
+//! caller's name. The rules of rating are in [`domain`]: exact decimals, every line rounded once, the total a sum of what is
+//! shown. A period is a calendar month in UTC. A month that a subscription begins, ends or changes its terms in is not
+//! pro-rated: the preview rates all of it under the terms that hold now.
+
+pub mod domain;
+mod events;
+mod routes;
+mod store;
+
+use shared::chassis::hop::Hops;
+use shared::chassis::{Environment, EventError, Function, Request, Response, document, extract};
+use shared::event::Envelope;
+use utoipa::openapi::OpenApi;
+
+use store::Store;
+
+const NAME: &str = "billing";
+const DESCRIPTION: &str = "What a subscription owes for the running period, a calendar month in UTC. \
+    A preview: it follows the counts of calls, and months that a subscription begins, ends or changes its plan in are not pro-rated yet.";
+
+/// What every handler has at hand.
+#[derive(Clone)]
+pub(crate) struct AppState {
+    pub(crate) store: Store,
+    pub(crate) hops: Hops,
+}
+
+/// The function.
+pub struct App {
+    router: axum::Router,
+    store: Store,
+}
+
+impl App {
+    /// With its environment.
+    #[must_use]
+    pub fn new(environment: Environment) -> Self {
+        let state = AppState { store: Store::new(environment.table), hops: Hops::default() };
+        let store = state.store.clone();
+        Self { router: document::finish(routes::routes(), state, NAME, DESCRIPTION), store }
+    }
+}
+
+impl Function for App {
+    async fn http(&self, request: Request) -> Response {
+        // Boxed, here and below: the types of nested futures would grow past the compiler's limit.
+        Box::pin(extract::serve(&self.router, request)).await
+    }
+
+    async fn event(&self, envelope: Envelope) -> Result<(), EventError> {
+        events::on_event(&self.store, &envelope).await
+    }
+}
+
+/// The function's API document.
+#[must_use]
+pub fn document() -> OpenApi {
+    document::describe(routes::routes(), NAME, DESCRIPTION)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_api_document_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+        let current = super::document().to_pretty_json().unwrap() + "\n";
+        if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+            std::fs::write(path, &current).unwrap();
+        }
+        assert!(
+            std::fs::read_to_string(path).unwrap_or_default() == current,
+            "openapi.json is stale: run the tests with UPDATE_DOCUMENTS=1"
+        );
+    }
+}

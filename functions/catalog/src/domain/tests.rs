@@ -1,0 +1,287 @@
+use proptest::prelude::*;
+use shared::id::OrganizationId;
+use shared::principal::Role;
+use shared::surface::Operation;
+
+use super::document::{Sending, sending};
+use super::*;
+
+fn party(slug: &str) -> Party {
+    Party { id: OrganizationId::new(), slug: slug.parse().unwrap() }
+}
+
+fn api(visibility: Visibility) -> Api {
+    let now = Time::from_ms(1_800_000_000_000);
+    Api {
+        id: ApiId::new(),
+        revision: 1,
+        organization: party("acme"),
+        slug: "weather".parse().unwrap(),
+        number: 1,
+        name: "Weather".parse().unwrap(),
+        visibility,
+        partners: vec!["friend".parse().unwrap()],
+        service: None,
+        upstream_url: None,
+        current: None,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+fn version(api: &Api) -> Version {
+    let document = Document {
+        format: "openapi".into(),
+        format_version: "3.1.0".into(),
+        syntax: Syntax::Yaml,
+        title: String::new(),
+        api_version: String::new(),
+        operations: vec![],
+        warnings: vec![],
+    };
+    Version::draft(api, "1.0.0".parse().unwrap(), 1, &document, api.created_at)
+}
+
+fn principal(organization: &Party) -> Principal {
+    Principal { organization: organization.clone(), actor: "token".into(), role: Role::Viewer, scopes: None }
+}
+
+fn operation(id: &str, method: &str, path: &str, summary: &str) -> Operation {
+    Operation {
+        id: id.into(),
+        method: method.into(),
+        path: path.into(),
+        summary: summary.into(),
+        deprecated: false,
+        line: 1,
+    }
+}
+
+#[test]
+fn only_what_is_published_is_shown_and_only_to_those_who_may_see_it() {
+    let (friend, stranger) = (principal(&party("friend")), principal(&party("stranger")));
+    for visibility in [Visibility::Private, Visibility::Partner, Visibility::Public] {
+        let mut api = api(visibility);
+        let owner = principal(&api.organization);
+        for reader in [None, Some(&owner), Some(&friend), Some(&stranger)] {
+            assert!(!api.is_visible_to(reader), "nothing is published");
+        }
+        assert!(!api.is_shown());
+        api.current = Some(version(&api).as_current());
+        let seen: Vec<bool> = [None, Some(&stranger), Some(&friend), Some(&owner)]
+            .into_iter()
+            .map(|reader| api.is_visible_to(reader))
+            .collect();
+        let expected = match visibility {
+            Visibility::Private => [false, false, false, true],
+            Visibility::Partner => [false, false, true, true],
+            Visibility::Public => [true, true, true, true],
+        };
+        assert_eq!(seen, expected, "{visibility:?}");
+        assert_eq!(api.is_shown(), visibility != Visibility::Private);
+    }
+}
+
+#[test]
+fn a_version_goes_forward_and_never_back_from_its_end() {
+    let api = api(Visibility::Private);
+    let mut version = version(&api);
+    let (now, later) = (api.created_at.plus_ms(1_000), api.created_at.plus_ms(2_000));
+    assert_eq!(version.deprecate(later, now), Err(Step::NotPublished));
+    version.publish(now).unwrap();
+    assert_eq!((version.state, version.published_at, version.revision), (VersionPhase::Published, Some(now), 2));
+    assert_eq!(version.retire(true, now), Err(Step::NotDeprecated));
+    version.deprecate(later, now).unwrap();
+    assert_eq!(
+        (version.state, version.deprecated_at, version.sunset_at),
+        (VersionPhase::Deprecated, Some(now), Some(later))
+    );
+    version.publish(later).unwrap();
+    assert_eq!((version.state, version.deprecated_at, version.sunset_at), (VersionPhase::Published, None, None));
+    version.deprecate(later, now).unwrap();
+    version.retire(true, later).unwrap();
+    assert_eq!((version.state, version.retired_at, version.revision), (VersionPhase::Retired, Some(later), 6));
+    assert_eq!(version.publish(later), Err(Step::Ended));
+    assert_eq!(version.deprecate(later, now), Err(Step::Ended));
+    assert_eq!(version.retire(false, later), Err(Step::Ended));
+    assert_eq!(version.revision, 6);
+}
+
+#[test]
+fn addresses_are_http_with_a_host_and_nothing_secret() {
+    for good in [
+        "http://127.0.0.1:8080",
+        "https://api.example.com/v1",
+        "http://localhost",
+        "http://a-b.c1:65535/x/y-z/",
+        "http://10.0.0.1/",
+        "https://3com.example",
+        "https://xn--mnchen-3ya.example/a;b=c@d",
+    ] {
+        assert!(good.parse::<HttpUrl>().is_ok(), "{good}");
+    }
+    for bad in [
+        "",
+        "ftp://a.example",
+        "https://",
+        "https:///x",
+        "https://user:pw@a.example",
+        "https://a.example?x",
+        "https://a.example/#x",
+        "https://a.example:0",
+        "https://a.example:65536",
+        "https://a.example:",
+        "https://A.example",
+        "https://a..example",
+        "https://-a.example",
+        "https://a.example/%2e",
+        "https://a.example/ä",
+        "https://256.0.0.1",
+        "http://127.1",
+        "http://0x7f.0.0.1",
+        "https://a.123",
+        "https://[::1]/",
+        "file:///etc/passwd",
+        "https://a b.example",
+        "https://a.example\\x",
+        "HTTPS://a.example",
+    ] {
+        assert!(bad.parse::<HttpUrl>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn a_version_is_named_by_its_label_or_its_id() {
+    assert!(matches!("1.2.0".parse(), Ok(VersionName::Label(_))));
+    assert!(matches!(VersionId::new().to_string().parse(), Ok(VersionName::Id(_))));
+    for bad in ["", ".1", "-1", "a b", "a/b", "a_b", "1+2", "ä", &"1".repeat(65), "api_01h455vb4pex5vsknk084sn02q"] {
+        assert!(bad.parse::<VersionName>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn words_are_the_pieces_of_ids_paths_methods_and_summaries() {
+    let operations = [
+        operation("listPetsByURL", "GET", "/pets/{petId}", "List all the pets, naïvely"),
+        operation("repos/create-fork", "POST", "/repos/{owner}/forks", ""),
+        operation("list_2", "GET", "/2", ""),
+    ];
+    let (index, cut) = words::index(&operations);
+    assert!(!cut);
+    let all: Vec<(&str, String)> = index.iter().map(|(word, numbers)| (word.as_str(), words::pack(numbers))).collect();
+    let expected = [
+        ("2", "2"),
+        ("all", "0"),
+        ("by", "0"),
+        ("create", "1"),
+        ("fork", "1"),
+        ("forks", "1"),
+        ("get", "0,2"),
+        ("id", "0"),
+        ("list", "0,2"),
+        ("listpetsbyurl", "0"),
+        ("naïvely", "0"),
+        ("owner", "1"),
+        ("pet", "0"),
+        ("petid", "0"),
+        ("pets", "0"),
+        ("post", "1"),
+        ("repos", "1"),
+        ("the", "0"),
+        ("url", "0"),
+    ];
+    assert_eq!(all, expected.map(|(word, numbers)| (word, numbers.to_owned())));
+    assert_eq!(words::question("GET /Repos/{owner}, GET!"), ["owner", "repos", "get"]);
+    assert_eq!(words::question(" -- "), Vec::<String>::new());
+}
+
+#[test]
+fn a_version_of_too_many_words_says_so() {
+    let operations: Vec<Operation> =
+        (0..words::WORDS_MAX).map(|n| operation(&format!("op{n}"), "GET", "/x", "")).collect();
+    let (index, cut) = words::index(&operations);
+    assert!(cut);
+    assert_eq!(index.len(), words::WORDS_MAX);
+}
+
+#[test]
+fn routes_come_in_parts_that_fit_an_event_twice_quoted() {
+    assert_eq!(routes::parts(&[]), [vec![]]);
+    let long = "\"\\é".repeat(60);
+    let operations: Vec<Operation> =
+        (0..3_000).map(|n| operation(&format!("{long}{n}"), "GET", &format!("/{long}/{n}"), "")).collect();
+    let parts = routes::parts(&operations);
+    let numbers: Vec<u32> = parts.iter().flatten().map(|route| route.n).collect();
+    assert_eq!(numbers, (0..3_000).collect::<Vec<u32>>());
+    assert!(parts.len() > 1);
+    for part in &parts {
+        let data = serde_json::to_string(part).unwrap();
+        let event =
+            serde_json::to_string(&serde_json::json!({ "detail": serde_json::json!({ "data": data }) })).unwrap();
+        assert!(event.len() < 100_000, "{}", event.len());
+    }
+}
+
+#[test]
+fn a_large_document_is_sent_packed_or_not_at_all() {
+    let (small, large) = (10_000, document::PLAIN_BYTES_MAX + 1);
+    assert_eq!(sending(small, 0, None, None), Sending::Plain);
+    assert_eq!(sending(small, 0, Some("application/gzip"), None), Sending::Plain);
+    assert_eq!(sending(small, 0, None, Some("br, gzip")), Sending::Encoded);
+    assert_eq!(sending(small, 0, None, Some("gzip;q=0, br")), Sending::Plain);
+    assert_eq!(sending(100, 0, None, Some("gzip")), Sending::Plain);
+    assert_eq!(sending(large, 0, Some("*/*"), None), Sending::NotAcceptable);
+    assert_eq!(sending(large, 0, Some("*/*"), Some("*")), Sending::NotAcceptable);
+    assert_eq!(sending(large, 0, Some("text/html, Application/GZIP; q=0.5"), None), Sending::File);
+    assert_eq!(sending(large, 0, Some("application/gzip;q=0.000"), Some("identity")), Sending::NotAcceptable);
+    assert_eq!(sending(large, 0, None, Some("GZIP ; q=0.001")), Sending::Encoded);
+    // Quotes and line ends take twice their place in an answer of Lambda.
+    assert_eq!(sending(3_900_000, 1_900_000, None, None), Sending::NotAcceptable);
+    assert_eq!(document::quoted(b"a\"\\\n\r\t\x01b"), 10);
+}
+
+#[test]
+fn a_bomb_is_not_unpacked_beyond_the_limit() {
+    let bomb = document::pack(&vec![b' '; crate::openapi::DOCUMENT_BYTES_MAX + 1]).unwrap();
+    assert!(bomb.len() < 100_000);
+    assert_eq!(document::unpack(&bomb), Err(document::Unpacking::TooLarge));
+    let fit = document::pack(b"openapi: 3.0.0").unwrap();
+    assert_eq!(document::unpack(&fit).unwrap(), (b"openapi: 3.0.0".to_vec(), true));
+    assert_eq!(
+        document::unpack(&[&fit[..], &fit[..]].concat()).unwrap(),
+        (b"openapi: 3.0.0openapi: 3.0.0".to_vec(), false)
+    );
+    assert_eq!(document::unpack(&[&bomb[..], &fit[..]].concat()), Err(document::Unpacking::TooLarge));
+    assert_eq!(document::unpack(&fit[..fit.len() - 4]), Err(document::Unpacking::Damaged));
+    assert_eq!(document::unpack(b"{}"), Err(document::Unpacking::Damaged));
+}
+
+proptest! {
+    #[test]
+    fn numbers_survive_packing(numbers in proptest::collection::btree_set(0_u32..20_000, 0..200)) {
+        let numbers: Vec<u32> = numbers.into_iter().collect();
+        let back: Vec<u32> = words::unpack(&words::pack(&numbers)).collect();
+        prop_assert_eq!(back, numbers);
+    }
+
+    #[test]
+    fn what_stands_in_an_operation_finds_it(id in "[a-zA-Z0-9_./ -]{0,60}", path in "/[a-zA-Z0-9/{}]{0,60}", summary in "\\PC{0,60}", at in any::<proptest::sample::Index>()) {
+        let operation = operation(&id, "GET", &path, &summary);
+        let (index, _) = words::index(std::slice::from_ref(&operation));
+        let question = words::question(&id);
+        if !question.is_empty() {
+            let word = &question[at.index(question.len())];
+            prop_assert!(index.keys().any(|key| key.starts_with(word)), "{word} in {index:?}");
+        }
+    }
+
+    #[test]
+    fn no_text_makes_the_names_panic(text in any::<String>()) {
+        let _ = text.parse::<HttpUrl>();
+        let _ = text.parse::<VersionName>();
+        let _ = words::question(&text);
+        let _ = words::unpack(&text).take(10).count();
+        let _ = words::index(&[operation(&text, &text, &text, &text)]);
+        let _ = sending(5_000_000, 0, Some(&text), Some(&text));
+    }
+}

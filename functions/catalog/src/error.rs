@@ -1,0 +1,77 @@
+//! What can go wrong, and the one place where it becomes a problem.
+
+use shared::chassis::table::StoreError;
+use shared::problem::{FieldError, Kind, Problem};
+
+use crate::openapi::ReadError;
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("no such thing")]
+    NotFound,
+    #[error("{detail}")]
+    Taken { pointer: &'static str, detail: String },
+    #[error("{detail}")]
+    State { pointer: Option<&'static str>, detail: String },
+    #[error("changed in the meantime")]
+    Stale,
+    #[error("several changes at once")]
+    Contended,
+    #[error("{0}")]
+    TooLarge(String),
+    #[error("{0}")]
+    Packing(String),
+    #[error(transparent)]
+    Document(#[from] ReadError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An answer that could not be made.
+    #[error("{}", .0.detail)]
+    Problem(Problem),
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotFound => Self::not_found(),
+            Error::Taken { pointer, detail } => Self::exists(pointer, detail),
+            Error::State { pointer: None, detail } => Self::state(detail),
+            Error::State { pointer: Some(pointer), detail } => Self::state(detail.clone()).field(pointer, detail),
+            Error::Stale => Self::new(
+                Kind::PreconditionFailed,
+                "It was changed since you read it: read it again, and send the new `ETag` as `If-Match`.",
+            )
+            .field("/header/if-match", "is not the resource's `ETag`"),
+            Error::Contended => Self::unavailable("several changes of one thing at once"),
+            Error::TooLarge(detail) => Self::new(Kind::TooLarge, detail),
+            Error::Packing(detail) => Self::new(Kind::DocumentInvalid, detail.clone()).field("", detail),
+            Error::Document(error) => {
+                let kind = match error.code {
+                    "too-large" => Kind::TooLarge,
+                    _ if error.is_unsupported() => Kind::FormatUnknown,
+                    _ => Kind::DocumentInvalid,
+                };
+                let place = match (error.line, error.column) {
+                    (Some(line), Some(column)) => format!("Line {line}, column {column}: "),
+                    _ => String::new(),
+                };
+                let mut problem = Self::new(kind, format!("{place}{}", error.message));
+                problem.errors.push(FieldError {
+                    pointer: error.pointer.unwrap_or_default(),
+                    detail: error.message,
+                    line: error.line,
+                });
+                problem
+            }
+            Error::Store(error) => error.into(),
+            Error::Problem(problem) => problem,
+        }
+    }
+}

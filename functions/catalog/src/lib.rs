@@ -1,0 +1,98 @@
+//! `catalog`: what an organization has.
+//!
+//! It owns **services**, their **APIs** and the APIs' **versions**. A version is one immutable document in one format (today OpenAPI 3.0 and
+//! 3.1, in JSON or YAML); it is read once, when it comes, by [`openapi`], and its operations are kept beside it.
+//!
+//! - A document is stored whole, compressed, in chunks that fit an item, and given back byte for byte. Chunks, pages of operations and the words of
+//!   the search are written before the version's own row, which is written last and together with everything that must hold: what lacks its row is
+//!   not there.
+//! - `draft` → `published` → `deprecated` → `retired`. The version published last is the API's **current** one, whose routes the door serves;
+//!   publishing an older one again goes back to it. When the current version retires, the one published before it takes its place.
+//! - Every change that the door must know (publishing, deprecating, retiring, another upstream) is told to the gateway before it is answered,
+//!   and once more by the events in the outbox. When the door could not be told, the answer is 503 and sending the request again tells it again.
+//! - The search goes over the operations of an API's current version, or of its newest draft while nothing was published. A word has one row per
+//!   version, with the numbers of its operations, so the cost of a search grows with what it finds.
+//! - The public side shows what is published of APIs whose visibility is `public`, of those that are `partner` to the invited organizations, and
+//!   to an organization what is its own. Everything else is not found.
+
+pub mod domain;
+mod error;
+mod events;
+pub mod openapi;
+#[allow(unused_qualifications)] // utoipa writes types out in full.
+mod routes;
+mod store;
+
+use shared::chassis::hop::Hops;
+use shared::chassis::{Environment, Function, Request, Response};
+use shared::page::Pages;
+use shared::seal::Secret;
+
+pub use events::{api_state, routes_states, version_state};
+pub use store::Store;
+
+const NAME: &str = "catalog";
+const DESCRIPTION: &str = "What an organization has: services, their APIs, and the APIs' versions, each of them one immutable document. Documents are read, their operations listed and searched. \
+    The public side shows what is published.";
+
+/// What the handlers have at hand.
+#[derive(Clone)]
+pub(crate) struct AppState {
+    pub(crate) store: Store,
+    pub(crate) pages: Pages,
+    pub(crate) hops: Hops,
+    pub(crate) door: Secret,
+}
+
+/// The function.
+pub struct App {
+    router: axum::Router,
+}
+
+impl App {
+    /// With its table, and the secret that seals what it tells the door.
+    #[must_use]
+    pub fn new(environment: Environment, door: &Secret) -> Self {
+        let state = AppState {
+            store: Store::new(environment.table),
+            pages: environment.pages,
+            hops: Hops::default(),
+            door: door.clone(),
+        };
+        Self { router: shared::chassis::document::finish(routes::routes(), state, NAME, DESCRIPTION) }
+    }
+}
+
+/// The function's API document.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    shared::chassis::document::describe(routes::routes(), NAME, DESCRIPTION)
+}
+
+impl Function for App {
+    async fn http(&self, request: Request) -> Response {
+        shared::chassis::extract::serve(&self.router, request).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_api_document_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+        let current = super::document().to_pretty_json().unwrap() + "\n";
+        if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+            std::fs::write(path, &current).unwrap();
+        }
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(committed == current, "{path} is stale: run the test with UPDATE_DOCUMENTS=1");
+    }
+
+    #[test]
+    fn its_own_reader_reads_its_own_document() {
+        let text = super::document().to_pretty_json().unwrap();
+        let document = super::openapi::read(text.as_bytes(), super::openapi::Hint::default()).unwrap();
+        assert_eq!(document.warnings, []);
+        assert!(document.operations.iter().any(|operation| operation.id == "publish_version"));
+    }
+}

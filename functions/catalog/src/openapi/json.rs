@@ -1,0 +1,306 @@
+//! JSON by the letter of RFC 8259, with positions. Ours, because no JSON reader keeps a position for every key, and a YAML reader
+//! lets through what JSON forbids (comments, trailing commas, bare words).
+
+use std::borrow::Cow;
+
+use super::ReadError;
+use super::tree::{DEPTH_MAX, Entry, Kind, NodeId, Position, Tree};
+
+/// Reads a JSON text (without byte order mark) into a tree.
+pub(super) fn read(text: &str) -> Result<(Tree<'_>, NodeId), ReadError> {
+    Reader { text, bytes: text.as_bytes(), at: 0, line: 1, line_start: 0, tree: Tree::default() }.document()
+}
+
+/// A list or map that is still open.
+enum Open<'a> {
+    List(Position, Vec<NodeId>),
+    Map(Position, Vec<Entry<'a>>, Cow<'a, str>, Position),
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+    line: u32,
+    line_start: usize,
+    tree: Tree<'a>,
+}
+
+impl<'a> Reader<'a> {
+    /// One loop with a stack of its own: nesting costs no stack of the thread.
+    fn document(mut self) -> Result<(Tree<'a>, NodeId), ReadError> {
+        let mut open: Vec<Open<'a>> = Vec::new();
+        loop {
+            // A value is due.
+            self.space();
+            let position = self.position();
+            let mut done = match self.peek() {
+                Some(b'{' | b'[') if open.len() >= DEPTH_MAX => {
+                    return Err(ReadError::too_deep(position));
+                }
+                Some(b'[') => {
+                    self.at += 1;
+                    self.space();
+                    if self.peek() == Some(b']') {
+                        self.at += 1;
+                        self.tree.add(Kind::List(Vec::new()), position)?
+                    } else {
+                        open.push(Open::List(position, Vec::new()));
+                        continue;
+                    }
+                }
+                Some(b'{') => {
+                    self.at += 1;
+                    self.space();
+                    if self.peek() == Some(b'}') {
+                        self.at += 1;
+                        self.tree.add(Kind::Map(Vec::new()), position)?
+                    } else {
+                        let (key, key_position) = self.key()?;
+                        open.push(Open::Map(position, Vec::new(), key, key_position));
+                        continue;
+                    }
+                }
+                _ => {
+                    let kind = self.scalar()?;
+                    self.tree.add(kind, position)?
+                }
+            };
+            // A value is complete: hand it to what is open around it, and close what ends here.
+            loop {
+                self.space();
+                match open.pop() {
+                    None => {
+                        return if self.at == self.bytes.len() {
+                            Ok((self.tree, done))
+                        } else {
+                            Err(self.unexpected("the end of the document"))
+                        };
+                    }
+                    Some(Open::List(position, mut items)) => {
+                        items.push(done);
+                        match self.peek() {
+                            Some(b',') => {
+                                self.at += 1;
+                                open.push(Open::List(position, items));
+                                break;
+                            }
+                            Some(b']') => {
+                                self.at += 1;
+                                done = self.tree.add(Kind::List(items), position)?;
+                            }
+                            _ => return Err(self.unexpected("`,` or `]`")),
+                        }
+                    }
+                    Some(Open::Map(position, mut entries, key, key_position)) => {
+                        entries.push(Entry { key, position: key_position, value: done });
+                        match self.peek() {
+                            Some(b',') => {
+                                self.at += 1;
+                                self.space();
+                                let (key, key_position) = self.key()?;
+                                open.push(Open::Map(position, entries, key, key_position));
+                                break;
+                            }
+                            Some(b'}') => {
+                                self.at += 1;
+                                done = self.tree.add(Kind::Map(entries), position)?;
+                            }
+                            _ => return Err(self.unexpected("`,` or `}`")),
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn space(&mut self) {
+        while let Some(byte) = self.peek() {
+            match byte {
+                b'\n' => {
+                    self.line += 1;
+                    self.line_start = self.at + 1;
+                }
+                b' ' | b'\t' | b'\r' => {}
+                _ => break,
+            }
+            self.at += 1;
+        }
+    }
+
+    fn position(&self) -> Position {
+        Position {
+            line: self.line,
+            column: u32::try_from(self.at - self.line_start).unwrap_or(u32::MAX).saturating_add(1),
+        }
+    }
+
+    /// A refusal at the present place. Its column is in characters: paid for once, here.
+    fn error(&self, code: &'static str, message: String) -> ReadError {
+        let column = self.text.get(self.line_start..self.at).map_or(0, |line| line.chars().count());
+        ReadError::new(code, message)
+            .at(Position { line: self.line, column: u32::try_from(column).unwrap_or(u32::MAX).saturating_add(1) })
+    }
+
+    fn unexpected(&self, wanted: &str) -> ReadError {
+        match self.text.get(self.at..).and_then(|rest| rest.chars().next()) {
+            None => self.error("truncated", format!("The JSON document ends where {wanted} should be: it is cut off.")),
+            Some(found) => {
+                self.error("syntax", format!("Not JSON: {wanted} should be here, not `{}`.", found.escape_default()))
+            }
+        }
+    }
+
+    fn key(&mut self) -> Result<(Cow<'a, str>, Position), ReadError> {
+        let position = self.position();
+        if self.peek() != Some(b'"') {
+            return Err(self.unexpected("a key in double quotes"));
+        }
+        let key = self.string()?;
+        self.space();
+        if self.peek() != Some(b':') {
+            return Err(self.unexpected("`:`"));
+        }
+        self.at += 1;
+        Ok((key, position))
+    }
+
+    fn scalar(&mut self) -> Result<Kind<'a>, ReadError> {
+        match self.peek() {
+            Some(b'"') => Ok(Kind::String(self.string()?)),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            _ => {
+                for (word, kind) in [("true", Kind::Bool(true)), ("false", Kind::Bool(false)), ("null", Kind::Null)] {
+                    if self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word.as_bytes())) {
+                        self.at += word.len();
+                        return Ok(kind);
+                    }
+                }
+                Err(self.unexpected("a value"))
+            }
+        }
+    }
+
+    fn number(&mut self) -> Result<Kind<'a>, ReadError> {
+        let start = self.at;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        if self.peek() == Some(b'0') {
+            self.at += 1;
+        } else {
+            self.digits()?;
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(Kind::Number(Cow::Borrowed(self.text.get(start..self.at).unwrap_or_default())))
+    }
+
+    fn digits(&mut self) -> Result<(), ReadError> {
+        let start = self.at;
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+        if self.at == start { Err(self.unexpected("a digit")) } else { Ok(()) }
+    }
+
+    fn string(&mut self) -> Result<Cow<'a, str>, ReadError> {
+        self.at += 1;
+        let mut start = self.at;
+        let mut owned: Option<String> = None;
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    let piece = self.text.get(start..self.at).unwrap_or_default();
+                    self.at += 1;
+                    return Ok(match owned {
+                        None => Cow::Borrowed(piece),
+                        Some(mut text) => {
+                            text.push_str(piece);
+                            Cow::Owned(text)
+                        }
+                    });
+                }
+                Some(b'\\') => {
+                    let text = owned.get_or_insert_with(String::new);
+                    text.push_str(self.text.get(start..self.at).unwrap_or_default());
+                    self.at += 1;
+                    let unescaped = self.escape()?;
+                    if let Some(text) = owned.as_mut() {
+                        text.push(unescaped);
+                    }
+                    start = self.at;
+                }
+                Some(0..=0x1f) => {
+                    return Err(self.error(
+                        "syntax",
+                        "Not JSON: a control character stands in a string; it must be escaped.".to_owned(),
+                    ));
+                }
+                Some(_) => self.at += 1,
+                None => return Err(self.unexpected("the end of a string")),
+            }
+        }
+    }
+
+    /// What stands after a backslash.
+    fn escape(&mut self) -> Result<char, ReadError> {
+        let simple = match self.peek() {
+            Some(b'"') => '"',
+            Some(b'\\') => '\\',
+            Some(b'/') => '/',
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => {
+                self.at += 1;
+                let first = self.hex()?;
+                let second = if (0xd800..0xdc00).contains(&first)
+                    && self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(b"\\u"))
+                {
+                    self.at += 2;
+                    Some(self.hex()?)
+                } else {
+                    None
+                };
+                let units = [first, second.unwrap_or_default()];
+                let units = units.get(..if second.is_some() { 2 } else { 1 }).unwrap_or_default();
+                return match char::decode_utf16(units.iter().copied()).next() {
+                    Some(Ok(decoded)) => Ok(decoded),
+                    _ => Err(self.error("syntax", "Not JSON text: an escape is half of a surrogate pair.".to_owned())),
+                };
+            }
+            _ => return Err(self.unexpected("an escape that JSON knows")),
+        };
+        self.at += 1;
+        Ok(simple)
+    }
+
+    fn hex(&mut self) -> Result<u16, ReadError> {
+        let mut value: u16 = 0;
+        for _ in 0..4 {
+            let digit = match self.peek().map(char::from).and_then(|c| c.to_digit(16)) {
+                Some(digit) => u16::try_from(digit).unwrap_or_default(),
+                None => return Err(self.unexpected("a hexadecimal digit")),
+            };
+            value = (value << 4) | digit;
+            self.at += 1;
+        }
+        Ok(value)
+    }
+}

@@ -1,0 +1,212 @@
+//! YAML 1.2 by its events, with positions. Aliases stay aliases; tags beyond the core schema, keys that are no scalars, and a second document
+//! are refused, because OpenAPI's YAML is what JSON can say.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
+
+use super::ReadError;
+use super::tree::{DEPTH_MAX, Entry, Kind, NodeId, Position, Tree};
+
+/// Aliases in one document: more than any written by hand, few enough to look at one by one.
+const ALIASES_MAX: usize = 100_000;
+
+enum Open<'a> {
+    List { position: Position, anchor: usize, items: Vec<NodeId> },
+    Map { position: Position, anchor: usize, entries: Vec<Entry<'a>>, key: Option<(Cow<'a, str>, Position)> },
+}
+
+struct Reader<'a> {
+    tree: Tree<'a>,
+    open: Vec<Open<'a>>,
+    anchors: HashMap<usize, NodeId>,
+    aliases: usize,
+    root: Option<NodeId>,
+}
+
+/// Reads a YAML text (without byte order mark) into a tree.
+pub(super) fn read(text: &str) -> Result<(Tree<'_>, NodeId), ReadError> {
+    let mut reader =
+        Reader { tree: Tree::default(), open: Vec::new(), anchors: HashMap::new(), aliases: 0, root: None };
+    let mut parser = Parser::new_from_str(text);
+    let mut documents = 0;
+    while let Some(next) = parser.next_event() {
+        let (event, span) = next.map_err(|error| {
+            ReadError::new("syntax", format!("Not YAML: {}.", error.info().trim_end_matches('.')))
+                .at(at(error.marker()))
+        })?;
+        let position = at(&span.start);
+        match event {
+            Event::DocumentStart(_) => {
+                documents += 1;
+                if documents > 1 {
+                    return Err(ReadError::new(
+                        "more-documents",
+                        "The file holds more than one YAML document; one API is one document.".to_owned(),
+                    )
+                    .at(position));
+                }
+            }
+            Event::Alias(anchor) => reader.alias(anchor, position)?,
+            Event::Scalar(value, style, anchor, tag) => {
+                reader.scalar(value, style, anchor, tag.as_deref(), position)?
+            }
+            Event::SequenceStart(anchor, _) => {
+                reader.open(Open::List { position, anchor, items: Vec::new() }, position)?
+            }
+            Event::MappingStart(anchor, _) => {
+                reader.open(Open::Map { position, anchor, entries: Vec::new(), key: None }, position)?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => reader.close()?,
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
+        }
+    }
+    let root = reader.root.ok_or_else(|| ReadError::new("empty", "The document is empty.".to_owned()))?;
+    Ok((reader.tree, root))
+}
+
+fn at(marker: &Marker) -> Position {
+    let narrow = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    Position { line: narrow(marker.line()).max(1), column: narrow(marker.col()).saturating_add(1) }
+}
+
+impl<'a> Reader<'a> {
+    fn open(&mut self, open: Open<'a>, position: Position) -> Result<(), ReadError> {
+        if self.open.len() >= DEPTH_MAX {
+            return Err(ReadError::too_deep(position));
+        }
+        if let Some(Open::Map { key: None, .. }) = self.open.last() {
+            return Err(ReadError::new("key", "A key is a list or a map; OpenAPI has only text as keys.".to_owned())
+                .at(position));
+        }
+        self.open.push(open);
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), ReadError> {
+        match self.open.pop() {
+            Some(Open::List { position, anchor, items }) => self.value(Kind::List(items), anchor, position),
+            Some(Open::Map { position, anchor, entries, .. }) => self.value(Kind::Map(entries), anchor, position),
+            None => Ok(()),
+        }
+    }
+
+    fn alias(&mut self, anchor: usize, position: Position) -> Result<(), ReadError> {
+        self.aliases += 1;
+        if self.aliases > ALIASES_MAX {
+            return Err(ReadError::new(
+                "too-many-aliases",
+                format!("The document has more than {ALIASES_MAX} aliases, which is the most that is read."),
+            )
+            .at(position));
+        }
+        let Some(target) = self.anchors.get(&anchor).copied() else {
+            return Err(ReadError::new("alias", "The alias stands inside of what it names.".to_owned()).at(position));
+        };
+        if let Some(Open::Map { key: key @ None, .. }) = self.open.last_mut() {
+            let Some(text) = self.tree.loose_text(target) else {
+                return Err(
+                    ReadError::new("key", "A key is an alias of something that is not text.".to_owned()).at(position)
+                );
+            };
+            *key = Some((Cow::Owned(text.to_owned()), position));
+            return Ok(());
+        }
+        // Straight to the end of a chain, so that following an alias is one step.
+        let target = self.tree.target(target);
+        self.value(Kind::Alias(target), 0, position)
+    }
+
+    fn scalar(
+        &mut self,
+        value: Cow<'a, str>,
+        style: ScalarStyle,
+        anchor: usize,
+        tag: Option<&Tag>,
+        position: Position,
+    ) -> Result<(), ReadError> {
+        let kind = resolve(value, style, tag);
+        if let Some(Open::Map { key: key @ None, .. }) = self.open.last_mut() {
+            let text = match kind {
+                Kind::String(text) | Kind::Number(text) => text,
+                Kind::Bool(value) => Cow::Borrowed(if value { "true" } else { "false" }),
+                _ => {
+                    return Err(
+                        ReadError::new("key", "A key is null; OpenAPI has only text as keys.".to_owned()).at(position)
+                    );
+                }
+            };
+            if anchor != 0 {
+                let id = self.tree.add(Kind::String(text.clone()), position)?;
+                self.anchors.insert(anchor, id);
+            }
+            *key = Some((text, position));
+            return Ok(());
+        }
+        self.value(kind, anchor, position)
+    }
+
+    /// A value is complete: it goes to what is open around it.
+    fn value(&mut self, kind: Kind<'a>, anchor: usize, position: Position) -> Result<(), ReadError> {
+        let id = self.tree.add(kind, position)?;
+        if anchor != 0 {
+            self.anchors.insert(anchor, id);
+        }
+        match self.open.last_mut() {
+            None => self.root = self.root.or(Some(id)),
+            Some(Open::List { items, .. }) => items.push(id),
+            Some(Open::Map { entries, key, .. }) => {
+                if let Some((key, position)) = key.take() {
+                    entries.push(Entry { key, position, value: id });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A scalar by the core schema of YAML 1.2 (<https://yaml.org/spec/1.2.2/#103-core-schema>).
+fn resolve<'a>(value: Cow<'a, str>, style: ScalarStyle, tag: Option<&Tag>) -> Kind<'a> {
+    if let Some(tag) = tag {
+        if !tag.is_yaml_core_schema() || tag.suffix == "str" {
+            return Kind::String(value);
+        }
+    } else if style != ScalarStyle::Plain {
+        return Kind::String(value);
+    }
+    match &*value {
+        "" | "~" | "null" | "Null" | "NULL" => Kind::Null,
+        "true" | "True" | "TRUE" => Kind::Bool(true),
+        "false" | "False" | "FALSE" => Kind::Bool(false),
+        text if is_number(text) => Kind::Number(value),
+        _ => Kind::String(value),
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.')) {
+        return false;
+    }
+    let based = |prefix: &str, base| {
+        text.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_digit(base)))
+    };
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if matches!(unsigned, ".inf" | ".Inf" | ".INF")
+        || matches!(text, ".nan" | ".NaN" | ".NAN")
+        || based("0o", 8)
+        || based("0x", 16)
+    {
+        return true;
+    }
+    let (mantissa, exponent) = unsigned.split_once(['e', 'E']).map_or((unsigned, None), |(m, e)| (m, Some(e)));
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    digits(whole)
+        && digits(fraction)
+        && !(whole.is_empty() && fraction.is_empty())
+        && exponent.is_none_or(|exponent| {
+            let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+            !exponent.is_empty() && digits(exponent)
+        })
+}

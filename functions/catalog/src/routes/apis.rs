@@ -1,0 +1,186 @@
+//! `/v1/catalog/apis`.
+
+use axum::extract::State;
+use serde::Deserialize;
+use shared::chassis::Context;
+use shared::chassis::extract::{Caller, Idempotency, IfMatch, Json, Path, Query};
+use shared::chassis::reply::Reply;
+use shared::event::Visibility;
+use shared::id::OrganizationId;
+use shared::page::{Page, PageQuery};
+use shared::principal::needs;
+use shared::problem::Problem;
+use shared::slug::Slug;
+use shared::text::Label;
+use utoipa::ToSchema;
+
+use super::views::ApiView;
+use super::{ApiName, Field, ServiceName, revised, tell_door};
+use crate::AppState;
+use crate::domain::{HttpUrl, PARTNERS_MAX, ServiceRef};
+use crate::error::Error;
+use crate::store::{NewApi, Writer};
+
+/// A new API.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CreateApi {
+    /// Its slug, unique in the organization; never changes. It stands in the address of its calls: `/call/{organization}/{api}/…`.
+    slug: Slug,
+    /// Its name for people.
+    name: Label,
+    /// Who may see what is published of it; `private` when left out.
+    #[serde(default)]
+    visibility: Visibility,
+    /// The slugs of the organizations that are invited, when it is `partner`.
+    #[serde(default)]
+    #[schema(max_items = 100)]
+    partners: Vec<Slug>,
+    /// The service that offers it, by slug or id.
+    service: Option<ServiceName>,
+    /// Where the door forwards its calls to. Without it the API is only described.
+    upstream_url: Option<HttpUrl>,
+}
+
+fn partners(mut partners: Vec<Slug>) -> Result<Vec<Slug>, Problem> {
+    partners.sort();
+    partners.dedup();
+    if partners.len() > PARTNERS_MAX {
+        return Err(Problem::invalid("/partners", format!("may name at most {PARTNERS_MAX} organizations")));
+    }
+    Ok(partners)
+}
+
+async fn service(app: &AppState, owner: OrganizationId, name: &ServiceName) -> Result<ServiceRef, Problem> {
+    let service = app.store.service(owner, name).await?.ok_or_else(|| Error::State {
+        pointer: Some("/service"),
+        detail: format!("Your organization has no service `{name}`: make it first."),
+    })?;
+    Ok(ServiceRef { id: service.id, slug: service.slug })
+}
+
+/// Makes an API.
+#[utoipa::path(post, path = "/v1/catalog/apis", operation_id = "create_api", tag = "apis", security(("token" = ["catalog:write"])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request gets the same answer for a day.", min_length = 1, max_length = 255, pattern = "^[ -~]+$")),
+    request_body = CreateApi, responses((status = 201, body = ApiView, headers(("ETag" = String), ("Location" = String)))))]
+pub(super) async fn create_api(
+    caller: Caller<needs::CatalogWrite>,
+    context: Context,
+    idempotency: Option<Idempotency>,
+    State(app): State<AppState>,
+    Json(body): Json<CreateApi>,
+) -> Result<Reply, Problem> {
+    if let Some(reply) = app.store.replay(idempotency.as_ref()).await? {
+        return Ok(reply);
+    }
+    let service = match &body.service {
+        Some(name) => Some(service(&app, caller.organization.id, name).await?),
+        None => None,
+    };
+    let new = NewApi {
+        slug: body.slug,
+        name: body.name,
+        visibility: body.visibility,
+        partners: partners(body.partners)?,
+        service,
+        upstream_url: body.upstream_url,
+    };
+    let writer = Writer { organization: &caller.organization, now: context.now, idempotency: idempotency.as_ref() };
+    let present = |api: &crate::domain::Api| {
+        Ok(Reply::created(&ApiView::from(api), format!("/v1/catalog/apis/{}", api.id))?.revision(api.revision))
+    };
+    Ok(app.store.create_api(new, &writer, present).await?)
+}
+
+/// Lists the organization's APIs, by slug.
+#[utoipa::path(get, path = "/v1/catalog/apis", operation_id = "list_apis", tag = "apis", security(("token" = ["catalog:read"])),
+    params(PageQuery), responses((status = 200, body = Page<ApiView>)))]
+pub(super) async fn list_apis(
+    caller: Caller<needs::CatalogRead>,
+    State(app): State<AppState>,
+    Query(page): Query<PageQuery>,
+) -> Result<Reply, Problem> {
+    let list = format!("apis/{}", caller.organization.id);
+    let page = app.pages.open(&list, &page)?;
+    let slice = app.store.apis(caller.organization.id, page.after.as_deref(), page.size).await?;
+    let items: Vec<ApiView> = slice.rows.iter().map(ApiView::from).collect();
+    Reply::ok(&app.pages.page(&list, items, slice.position)?)
+}
+
+/// Shows an API.
+#[utoipa::path(get, path = "/v1/catalog/apis/{api}", operation_id = "get_api", tag = "apis", security(("token" = ["catalog:read"])),
+    params(("api" = ApiName, Path)), responses((status = 200, body = ApiView, headers(("ETag" = String)))))]
+pub(super) async fn get_api(
+    caller: Caller<needs::CatalogRead>,
+    State(app): State<AppState>,
+    Path(api): Path<ApiName>,
+) -> Result<Reply, Problem> {
+    let api = app.store.api(caller.organization.id, &api).await?.ok_or(Error::NotFound)?;
+    revised(&ApiView::from(&api), api.revision)
+}
+
+/// A change of an API: what is left out stays; `null` removes.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UpdateApi {
+    /// Its name for people.
+    name: Option<Label>,
+    /// Who may see what is published of it.
+    visibility: Option<Visibility>,
+    /// The slugs of the organizations that are invited, all of them.
+    #[schema(max_items = 100)]
+    partners: Option<Vec<Slug>>,
+    /// The service that offers it, by slug or id.
+    #[serde(default)]
+    #[schema(value_type = Option<ServiceName>)]
+    service: Field<ServiceName>,
+    /// Where the door forwards its calls to.
+    #[serde(default)]
+    #[schema(value_type = Option<HttpUrl>)]
+    upstream_url: Field<HttpUrl>,
+}
+
+/// Changes an API. When it has a current version, the door knows of the change before this is answered.
+#[utoipa::path(patch, path = "/v1/catalog/apis/{api}", operation_id = "update_api", tag = "apis", security(("token" = ["catalog:write"])),
+    params(("api" = ApiName, Path), ("If-Match" = String, Header, description = "The `ETag` that the API was read with.")),
+    request_body = UpdateApi, responses((status = 200, body = ApiView, headers(("ETag" = String)))))]
+pub(super) async fn update_api(
+    caller: Caller<needs::CatalogWrite>,
+    context: Context,
+    idempotency: Option<Idempotency>,
+    State(app): State<AppState>,
+    Path(name): Path<ApiName>,
+    IfMatch(revision): IfMatch,
+    Json(body): Json<UpdateApi>,
+) -> Result<Reply, Problem> {
+    let owner = caller.organization.id;
+    let mut api = app.store.api(owner, &name).await?.ok_or(Error::NotFound)?;
+    let reply = if let Some(reply) = app.store.replay(idempotency.as_ref()).await? {
+        reply
+    } else {
+        if api.revision != revision {
+            return Err(Error::Stale.into());
+        }
+        let new_service = match body.service {
+            Field::Absent => Field::Absent,
+            Field::Null => Field::Null,
+            Field::Value(name) => Field::Value(service(&app, owner, &name).await?),
+        };
+        new_service.apply(&mut api.service);
+        body.upstream_url.apply(&mut api.upstream_url);
+        api.name = body.name.unwrap_or(api.name);
+        api.visibility = body.visibility.unwrap_or(api.visibility);
+        if let Some(slugs) = body.partners {
+            api.partners = partners(slugs)?;
+        }
+        api.revision += 1;
+        api.updated_at = context.now;
+        let reply = revised(&ApiView::from(&api), api.revision)?;
+        let writer = Writer { organization: &caller.organization, now: context.now, idempotency: idempotency.as_ref() };
+        app.store.replace_api(&api, &writer, reply).await?
+    };
+    if api.current.is_some() {
+        tell_door(&app, &context, &api).await?;
+    }
+    Ok(reply)
+}

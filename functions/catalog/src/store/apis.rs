@@ -1,0 +1,152 @@
+//! APIs.
+
+use serde::{Deserialize, Serialize};
+use shared::chassis::reply::Reply;
+use shared::chassis::table::{Row, Slice, StoreError};
+use shared::chassis::transaction::{Commit, Transaction};
+use shared::event::Visibility;
+use shared::id::{Api as ApiKind, ApiId, OrganizationId};
+use shared::problem::Problem;
+use shared::slug::{Name, Slug};
+use shared::text::Label;
+
+use super::{ATTEMPTS_MAX, OrganizationRow, Place, Store, Writer, organization};
+use crate::domain::{Api, HttpUrl, ServiceRef};
+use crate::error::Error;
+use crate::events::api_state;
+
+/// What its maker says about an API.
+pub(crate) struct NewApi {
+    pub(crate) slug: Slug,
+    pub(crate) name: Label,
+    pub(crate) visibility: Visibility,
+    pub(crate) partners: Vec<Slug>,
+    pub(crate) service: Option<ServiceRef>,
+    pub(crate) upstream_url: Option<HttpUrl>,
+}
+
+/// How many APIs an organization ever made: their numbers are never used again.
+#[derive(Serialize, Deserialize, Default)]
+struct Counter {
+    revision: u64,
+    apis: u32,
+}
+
+impl Store {
+    /// A new API with the next number. Its slug is taken once: the row's key is the slug.
+    pub(crate) async fn create_api(
+        &self,
+        new: NewApi,
+        writer: &Writer<'_>,
+        present: impl Fn(&Api) -> Result<Reply, Problem>,
+    ) -> Result<Reply, Error> {
+        let owner = writer.organization;
+        let pk = organization(owner.id);
+        let mut api = Api {
+            id: ApiId::new(),
+            revision: 1,
+            organization: owner.clone(),
+            slug: new.slug,
+            number: 0,
+            name: new.name,
+            visibility: new.visibility,
+            partners: new.partners,
+            service: new.service,
+            upstream_url: new.upstream_url,
+            current: None,
+            created_at: writer.now,
+            updated_at: writer.now,
+        };
+        for _ in 0..ATTEMPTS_MAX {
+            let counter: Option<Counter> = self.table.get(&pk, "COUNTER").await?;
+            let before = counter.unwrap_or_default();
+            api.number = before.apis + 1;
+            let reply = present(&api)?;
+            let mut transaction = self.table.transaction();
+            transaction.create("api", Row::new(&pk, format!("API#{}", api.slug), &api)?)?;
+            transaction.create(
+                "name",
+                Row::new(api.id.to_string(), "NAME", &Place { organization: owner.id, slug: api.slug.clone() })?,
+            )?;
+            let counter = Row::new(&pk, "COUNTER", &Counter { revision: before.revision + 1, apis: api.number })?;
+            if before.revision == 0 {
+                transaction.create("counter", counter)?;
+            } else {
+                transaction.replace("counter", counter, before.revision)?;
+            }
+            transaction
+                .put("slug", Row::new(format!("SLUG#{}", owner.slug), "ORG", &OrganizationRow { id: owner.id })?)?;
+            transaction.emit(&pk, &api_state(&api), writer.now)?;
+            transaction.remember(writer.idempotency, &reply)?;
+            match transaction.commit().await? {
+                Commit::Done => return Ok(reply),
+                Commit::Replay(reply) => return Ok(reply),
+                Commit::Refused { label: "counter", .. } => {}
+                Commit::Refused { .. } => {
+                    return Err(Error::Taken {
+                        pointer: "/slug",
+                        detail: format!("Your organization has an API `{}` already.", api.slug),
+                    });
+                }
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// A changed API in place of the revision before. Its event goes along.
+    pub(crate) async fn replace_api(&self, api: &Api, writer: &Writer<'_>, reply: Reply) -> Result<Reply, Error> {
+        let mut transaction = self.table.transaction();
+        put_api(&mut transaction, api, writer)?;
+        transaction.remember(writer.idempotency, &reply)?;
+        match transaction.commit().await? {
+            Commit::Done => Ok(reply),
+            Commit::Replay(reply) => Ok(reply),
+            Commit::Refused { .. } => Err(Error::Stale),
+        }
+    }
+
+    /// An API of this organization.
+    pub(crate) async fn api(&self, owner: OrganizationId, name: &Name<ApiKind>) -> Result<Option<Api>, StoreError> {
+        let slug = match name {
+            Name::Slug(slug) => slug.clone(),
+            Name::Id(id) => match self.table.get::<Place>(id.to_string(), "NAME").await? {
+                Some(place) if place.organization == owner => place.slug,
+                _ => return Ok(None),
+            },
+        };
+        self.table.get(organization(owner), format!("API#{slug}")).await
+    }
+
+    /// The organization's APIs, by slug.
+    pub(crate) async fn apis(
+        &self,
+        owner: OrganizationId,
+        after: Option<&str>,
+        limit: u16,
+    ) -> Result<Slice<Api>, StoreError> {
+        self.table.list(&organization(owner), "API#", after, limit).await
+    }
+
+    /// The organization's APIs that the public side may show to someone, by slug.
+    pub(crate) async fn shown_apis(
+        &self,
+        owner: OrganizationId,
+        after: Option<&str>,
+        limit: u16,
+    ) -> Result<Slice<Api>, StoreError> {
+        self.table.list(&organization(owner), "SHOWN#", after, limit).await
+    }
+}
+
+/// The API in place of the revision before, what the public side lists, and the event.
+pub(super) fn put_api(transaction: &mut Transaction<'_>, api: &Api, writer: &Writer<'_>) -> Result<(), StoreError> {
+    let pk = organization(api.organization.id);
+    transaction.replace("api", Row::new(&pk, format!("API#{}", api.slug), api)?, api.revision - 1)?;
+    let shown = format!("SHOWN#{}", api.slug);
+    if api.is_shown() {
+        transaction.put("shown", Row::new(&pk, shown, api)?)?;
+    } else {
+        transaction.delete("shown", &pk, shown, None)?;
+    }
+    transaction.emit(&pk, &api_state(api), writer.now)
+}

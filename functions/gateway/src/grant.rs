@@ -1,0 +1,468 @@
+//! The grant item, and the one conditional write that admits a call. No async, no AWS client: expressions and what an
+//! image says, so that every branch can be tried by itself.
+//!
+//! The write and its reasons:
+//! - `b = :b` fences: a request that was delayed from an earlier bucket can never apply, so old writers may be forgotten;
+//! - writer and sequence (`w0`, `w1`, by the bucket's parity): a retry recognises itself, so nothing is counted twice;
+//! - `k.{n} > :s` is existence, expiry, rotation and revocation of a key in one comparison, because a revoked one is 0;
+//! - `u <= :cap` with `cap = quota - weight`, valid because `pr = :pr`: never one unit over a hard quota;
+//! - `T` is GCRA's theoretical arrival time.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use shared::meter::Counter;
+use shared::time::Time;
+
+use crate::plan::{Plan, us};
+
+/// An item over this size turns its page: a write is billed by started kilobytes.
+const PAGE_BYTES: usize = 850;
+/// No page turn this soon after another turn, nor this close to the hour's end: two turns must not pass within one retry.
+const TURN_PAUSE_MS: i64 = 10_000;
+const HOUR_MS: i64 = 3_600_000;
+
+/// A grant's image.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Grant {
+    /// State: `A` active, `S` suspended, `C` cancelled, `R` requested, `N` not known yet.
+    pub s: String,
+    /// Revision of the terms.
+    pub pr: u64,
+    /// End of the quota window, an hour number.
+    pub pe: i64,
+    /// Units used in the window.
+    pub u: i64,
+    /// Theoretical arrival time, in microseconds.
+    #[serde(rename = "T")]
+    pub t: i64,
+    /// The bucket's number.
+    pub b: u64,
+    /// The bucket's hour.
+    pub bh: i64,
+    /// Writers of even buckets, by their last sequence.
+    pub w0: HashMap<String, u64>,
+    /// Writers of odd buckets.
+    pub w1: HashMap<String, u64>,
+    /// Keys by number: not after, in seconds since 1970.
+    pub k: HashMap<String, i64>,
+    /// Calls admitted in the bucket.
+    pub c: HashMap<String, u64>,
+    /// Calls given back in the bucket.
+    pub f: HashMap<String, u64>,
+}
+
+impl Grant {
+    /// Whether this writer's sequence was applied already.
+    #[must_use]
+    pub fn has_applied(&self, writer: &str, sequence: u64) -> bool {
+        [&self.w0, &self.w1].iter().any(|writers| writers.get(writer).is_some_and(|last| *last >= sequence))
+    }
+
+    /// The item's size in bytes by DynamoDB's rules, near enough: names, numbers of some five bytes, three for each map.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        const FIXED: usize = 150;
+        let entries = |map: &HashMap<String, u64>| map.keys().map(|name| name.len() + 4).sum::<usize>();
+        let keys: usize = self.k.keys().map(|name| name.len() + 8).sum();
+        FIXED + entries(&self.w0) + entries(&self.w1) + entries(&self.c) + entries(&self.f) + keys
+    }
+}
+
+/// One call that asks to be admitted.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The request's time.
+    pub now: Time,
+    /// The key's number.
+    pub key: u32,
+    /// What is counted.
+    pub counter: Counter,
+    /// The call's units.
+    pub weight: i64,
+    /// This sandbox.
+    pub writer: String,
+    /// This call's number in the sandbox.
+    pub sequence: u64,
+}
+
+/// Why a call is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// The subscription is not active.
+    Inactive,
+    /// The key is not one of the grant's, or its time has passed, or it was revoked.
+    Key,
+    /// The quota is used up until this time.
+    Quota {
+        /// The window's end.
+        until: Time,
+    },
+    /// Too fast: this many milliseconds too early.
+    Rate {
+        /// Milliseconds to wait.
+        wait_ms: i64,
+    },
+}
+
+/// A value of an expression.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Value {
+    /// A number.
+    N(i64),
+    /// A text.
+    S(&'static str),
+    /// A map with one number, or none.
+    M(Option<(String, i64)>),
+}
+
+/// A conditional update: expressions with their names and values, none of them unused (DynamoDB refuses that).
+#[derive(Clone, Debug, Default)]
+pub struct Update {
+    /// `SET …`
+    pub update: String,
+    /// The condition.
+    pub condition: String,
+    /// `#name` -> attribute.
+    pub names: Vec<(&'static str, String)>,
+    /// `:value` -> value.
+    pub values: Vec<(&'static str, Value)>,
+}
+
+fn generation(bucket: u64) -> String {
+    if bucket.is_multiple_of(2) { "w0".to_owned() } else { "w1".to_owned() }
+}
+
+/// Why the image refuses a call, if it does. The order is what a caller is told first.
+#[must_use]
+pub fn refusal(grant: &Grant, plan: &Plan, call: &Call) -> Option<Refusal> {
+    if grant.s != "A" {
+        return Some(Refusal::Inactive);
+    }
+    if grant.k.get(&call.key.to_string()).is_none_or(|not_after| *not_after <= call.now.seconds()) {
+        return Some(Refusal::Key);
+    }
+    if let Some(quota) = plan.quota.filter(|quota| quota.hard) {
+        let (used, end) = if window_turns(grant, call) { (0, plan.window_end(call.now)) } else { (grant.u, grant.pe) };
+        if used > quota.units - call.weight {
+            return Some(Refusal::Quota { until: Time::of_hour(end) });
+        }
+    }
+    if let Some(rate) = plan.rate {
+        let over = grant.t - us(call.now) - rate.tolerance_us(call.weight);
+        if over > 0 {
+            return Some(Refusal::Rate { wait_ms: (over + 999) / 1000 });
+        }
+    }
+    None
+}
+
+fn window_turns(grant: &Grant, call: &Call) -> bool {
+    call.now.hour() >= grant.pe
+}
+
+/// Whether this call turns the bucket: at a new hour, or when the item has grown over its page. `seen_ms` is when this
+/// sandbox first saw the bucket.
+#[must_use]
+pub fn turns(grant: &Grant, call: &Call, seen_ms: i64) -> bool {
+    let now_ms = call.now.ms();
+    let hour = call.now.hour() > grant.bh;
+    let page = grant.size() > PAGE_BYTES
+        && now_ms - seen_ms >= TURN_PAUSE_MS
+        && HOUR_MS - now_ms.rem_euclid(HOUR_MS) > TURN_PAUSE_MS;
+    hour || page
+}
+
+/// The write that admits a call if the grant still is as this image says, as far as that matters.
+#[must_use]
+pub fn admission(grant: &Grant, plan: &Plan, call: &Call, turn: bool) -> Update {
+    let mut set = vec!["#v = #v + :one", "#la = #la + :wt"];
+    let mut condition = vec!["#s = :A", "#pr = :pr", "#k.#kid > :ns", "#b = :b", "#pe = :pe"];
+    let mut names = vec![
+        ("#v", "v".to_owned()),
+        ("#la", "la".to_owned()),
+        ("#s", "s".to_owned()),
+        ("#pr", "pr".to_owned()),
+        ("#k", "k".to_owned()),
+        ("#kid", call.key.to_string()),
+        ("#b", "b".to_owned()),
+        ("#pe", "pe".to_owned()),
+        ("#w", generation(grant.b)),
+        ("#me", call.writer.clone()),
+        ("#u", "u".to_owned()),
+    ];
+    let number = |number: u64| Value::N(i64::try_from(number).unwrap_or(i64::MAX));
+    let mut values = vec![
+        (":one", Value::N(1)),
+        (":wt", Value::N(call.weight)),
+        (":A", Value::S("A")),
+        (":pr", number(plan.revision)),
+        (":ns", Value::N(call.now.seconds())),
+        (":b", number(grant.b)),
+        (":pe", Value::N(grant.pe)),
+        (":seq", number(call.sequence)),
+    ];
+    condition.push("(attribute_not_exists(#w.#me) OR #w.#me < :seq)");
+    if turn {
+        // Two paths into one map may not overlap: the new bucket's maps are written whole, with the first count in them.
+        set.extend(["#b = :b1", "#bh = :h", "#wn = :fw", "#c = :fc", "#f = :e"]);
+        names.extend([
+            ("#bh", "bh".to_owned()),
+            ("#wn", generation(grant.b + 1)),
+            ("#c", "c".to_owned()),
+            ("#f", "f".to_owned()),
+        ]);
+        values.extend([
+            (":b1", number(grant.b + 1)),
+            (":h", Value::N(call.now.hour().max(grant.bh))),
+            (":fw", Value::M(Some((call.writer.clone(), i64::try_from(call.sequence).unwrap_or(i64::MAX))))),
+            (":fc", Value::M(Some((call.counter.to_string(), 1)))),
+            (":e", Value::M(None)),
+        ]);
+    } else {
+        set.extend(["#w.#me = :seq", "#c.#op = if_not_exists(#c.#op, :z) + :one"]);
+        names.extend([("#c", "c".to_owned()), ("#op", call.counter.to_string())]);
+        values.push((":z", Value::N(0)));
+    }
+    if window_turns(grant, call) {
+        set.extend(["#u = :wt", "#pe = :npe"]);
+        values.push((":npe", Value::N(plan.window_end(call.now))));
+    } else {
+        set.push("#u = #u + :wt");
+        if let Some(quota) = plan.quota.filter(|quota| quota.hard) {
+            condition.push("#u <= :cap");
+            values.push((":cap", Value::N(quota.units - call.weight)));
+        }
+    }
+    if let Some(rate) = plan.rate {
+        names.push(("#T", "T".to_owned()));
+        let now = us(call.now);
+        let step = call.weight * rate.unit_us;
+        values.push((":now", Value::N(now)));
+        if grant.t <= now {
+            set.push("#T = :next");
+            condition.push("#T <= :now");
+            values.push((":next", Value::N(now + step)));
+        } else {
+            set.push("#T = #T + :step");
+            condition.push("#T > :now AND #T <= :lim");
+            values.extend([(":step", Value::N(step)), (":lim", Value::N(now + rate.tolerance_us(call.weight)))]);
+        }
+    }
+    Update { update: format!("SET {}", set.join(", ")), condition: condition.join(" AND "), names, values }
+}
+
+/// The write that gives a call's units back, once, if the bucket and the window still are as this image says. `admitted_pe`
+/// is the window that the call was admitted in: a later window's use is never lowered.
+#[must_use]
+pub fn refund(grant: &Grant, call: &Call, sequence: u64, admitted_pe: i64) -> Update {
+    let mut set =
+        vec!["#v = #v + :one", "#lf = #lf + :wt", "#f.#op = if_not_exists(#f.#op, :z) + :one", "#w.#me = :seq"];
+    let mut names = vec![
+        ("#v", "v".to_owned()),
+        ("#lf", "lf".to_owned()),
+        ("#f", "f".to_owned()),
+        ("#op", call.counter.to_string()),
+        ("#w", generation(grant.b)),
+        ("#me", call.writer.clone()),
+        ("#b", "b".to_owned()),
+        ("#pe", "pe".to_owned()),
+    ];
+    if grant.pe == admitted_pe {
+        set.push("#u = #u - :wt");
+        names.push(("#u", "u".to_owned()));
+    }
+    let number = |number: u64| Value::N(i64::try_from(number).unwrap_or(i64::MAX));
+    Update {
+        update: format!("SET {}", set.join(", ")),
+        condition: "#b = :b AND #pe = :pe AND (attribute_not_exists(#w.#me) OR #w.#me < :seq)".to_owned(),
+        names,
+        values: vec![
+            (":one", Value::N(1)),
+            (":wt", Value::N(call.weight)),
+            (":z", Value::N(0)),
+            (":seq", number(sequence)),
+            (":b", number(grant.b)),
+            (":pe", Value::N(grant.pe)),
+        ],
+    }
+}
+
+/// The write that closes the bucket of a grant without a call: by the sweep when the hour is over, or with new terms.
+#[must_use]
+pub fn turn(grant: &Grant, hour: i64, terms: Option<NewTerms>) -> Update {
+    let number = |number: u64| Value::N(i64::try_from(number).unwrap_or(i64::MAX));
+    let mut set = vec!["#v = #v + :one", "#b = :b1", "#bh = :h", "#wn = :e", "#c = :e", "#f = :e"];
+    let mut condition = vec!["#b = :b"];
+    let mut names = vec![
+        ("#v", "v".to_owned()),
+        ("#b", "b".to_owned()),
+        ("#bh", "bh".to_owned()),
+        ("#wn", generation(grant.b + 1)),
+        ("#c", "c".to_owned()),
+        ("#f", "f".to_owned()),
+    ];
+    let mut values = vec![
+        (":one", Value::N(1)),
+        (":b", number(grant.b)),
+        (":b1", number(grant.b + 1)),
+        (":h", Value::N(hour.max(grant.bh))),
+        (":e", Value::M(None)),
+    ];
+    if let Some(terms) = terms {
+        set.extend(["#pr = :pr", "#q = :q", "#T = :z"]);
+        condition.push("#pr < :pr");
+        names.extend([("#pr", "pr".to_owned()), ("#q", "q".to_owned()), ("#T", "T".to_owned())]);
+        values.extend([(":pr", number(terms.revision)), (":q", Value::N(terms.quota)), (":z", Value::N(0))]);
+        if terms.window_end != grant.pe {
+            // Another kind of window begins afresh; the same one goes on with what was used.
+            set.extend(["#pe = :npe", "#u = :z"]);
+            names.extend([("#pe", "pe".to_owned()), ("#u", "u".to_owned())]);
+            values.push((":npe", Value::N(terms.window_end)));
+        }
+    }
+    Update { update: format!("SET {}", set.join(", ")), condition: condition.join(" AND "), names, values }
+}
+
+/// Terms that a grant changes to.
+#[derive(Clone, Copy, Debug)]
+pub struct NewTerms {
+    /// Their revision.
+    pub revision: u64,
+    /// The quota's units; -1 for none.
+    pub quota: i64,
+    /// The end of the window that now is in.
+    pub window_end: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::terms;
+    use serde_json::json;
+
+    fn grant() -> Grant {
+        let map = || HashMap::new();
+        Grant {
+            s: "A".into(),
+            pr: 3,
+            pe: 1000,
+            u: 5,
+            t: 0,
+            b: 7,
+            bh: 499,
+            w0: map(),
+            w1: map(),
+            k: [("1".to_owned(), 9_999_999_999)].into(),
+            c: map(),
+            f: map(),
+        }
+    }
+
+    fn call(now_ms: i64) -> Call {
+        let counter = Counter { key: 1, api: 1, version: 1, operation: 7 };
+        Call { now: Time::from_ms(now_ms), key: 1, counter, weight: 2, writer: "me".into(), sequence: 41 }
+    }
+
+    /// Years 2000 and later only: hours since 1970 begin at 262,968.
+    const HOUR: i64 = 300_000;
+
+    fn recent() -> Grant {
+        Grant { pe: HOUR + 100, bh: HOUR, ..grant() }
+    }
+
+    #[test]
+    fn every_name_and_value_of_an_expression_is_used_and_every_use_has_one() {
+        for (quota, rate) in [
+            (json!(null), json!(null)),
+            (json!({"calls": 10, "period": "day"}), json!({"calls": 5, "per_seconds": 1})),
+            (json!({"calls": 10, "period": "month", "kind": "soft"}), json!(null)),
+        ] {
+            let mut with = json!({});
+            if !quota.is_null() {
+                with["quota"] = quota;
+            }
+            if !rate.is_null() {
+                with["rate"] = rate;
+            }
+            let plan = Plan::new(3, &terms(&with));
+            for t in [0, HOUR * 3_600_000_000 + 1_500_000] {
+                for now_hour in [HOUR, HOUR + 1, HOUR + 100] {
+                    for turn in [false, true] {
+                        let grant = Grant { t, ..recent() };
+                        check(&admission(&grant, &plan, &call(now_hour * HOUR_MS + 1), turn || now_hour > HOUR));
+                    }
+                }
+            }
+        }
+        check(&refund(&recent(), &call(HOUR * HOUR_MS), 42, HOUR + 100));
+        check(&refund(&recent(), &call(HOUR * HOUR_MS), 42, HOUR));
+        check(&turn(&recent(), HOUR, None));
+        check(&turn(&recent(), HOUR, Some(NewTerms { revision: 4, quota: 9, window_end: 1 })));
+        check(&turn(&recent(), HOUR, Some(NewTerms { revision: 4, quota: 9, window_end: HOUR + 100 })));
+    }
+
+    fn check(update: &Update) {
+        let text = format!("{} {}", update.update, update.condition);
+        let used: std::collections::HashSet<String> = text
+            .split(|character: char| !(character.is_alphanumeric() || character == '#' || character == ':'))
+            .filter(|word| word.starts_with('#') || word.starts_with(':'))
+            .map(str::to_owned)
+            .collect();
+        let given: Vec<String> = update
+            .names
+            .iter()
+            .map(|(name, _)| (*name).to_owned())
+            .chain(update.values.iter().map(|(name, _)| (*name).to_owned()))
+            .collect();
+        assert_eq!(given.len(), given.iter().collect::<std::collections::HashSet<_>>().len(), "{given:?}");
+        assert_eq!(used, given.into_iter().collect(), "{text}");
+    }
+
+    #[test]
+    fn refusals_come_in_their_order() {
+        let plan = Plan::new(
+            3,
+            &terms(
+                &json!({"quota": {"calls": 6, "period": "day"}, "rate": {"calls": 1, "per_seconds": 10, "burst": 2}}),
+            ),
+        );
+        let call = call(HOUR * HOUR_MS);
+        let full = Grant { t: i64::MAX / 2, ..recent() };
+        assert_eq!(refusal(&Grant { s: "S".into(), ..full.clone() }, &plan, &call), Some(Refusal::Inactive));
+        assert_eq!(
+            refusal(&Grant { k: [("1".to_owned(), 0)].into(), ..full.clone() }, &plan, &call),
+            Some(Refusal::Key)
+        );
+        assert_eq!(refusal(&full, &plan, &call), Some(Refusal::Quota { until: Time::of_hour(HOUR + 100) }));
+        let room = Grant { u: 4, ..full };
+        assert!(matches!(refusal(&room, &plan, &call), Some(Refusal::Rate { .. })));
+        assert_eq!(refusal(&Grant { t: 0, ..room }, &plan, &call), None);
+    }
+
+    #[test]
+    fn a_window_that_is_over_has_all_its_units_again() {
+        let plan = Plan::new(3, &terms(&json!({"quota": {"calls": 6, "period": "day"}})));
+        let grant = Grant { u: 6, pe: HOUR, ..recent() };
+        assert_eq!(refusal(&grant, &plan, &call(HOUR * HOUR_MS)), None);
+        assert!(refusal(&grant, &plan, &call(HOUR * HOUR_MS - 1)).is_some());
+    }
+
+    #[test]
+    fn a_page_turns_when_it_is_full_and_not_near_another_turn() {
+        let full = Grant { c: (0..100).map(|n| (format!("1.1.1.{n}"), 1)).collect(), ..recent() };
+        let middle = HOUR * HOUR_MS + HOUR_MS / 2;
+        assert!(turns(&full, &call(middle), middle - TURN_PAUSE_MS));
+        assert!(!turns(&full, &call(middle), middle - TURN_PAUSE_MS + 1));
+        assert!(!turns(&full, &call((HOUR + 1) * HOUR_MS - 5_000), 0));
+        assert!(!turns(&recent(), &call(middle), 0));
+        assert!(turns(&recent(), &call((HOUR + 1) * HOUR_MS), HOUR_MS));
+    }
+
+    #[test]
+    fn a_writer_is_recognised_in_both_generations() {
+        let grant = Grant { w0: [("me".to_owned(), 41)].into(), ..recent() };
+        assert!(grant.has_applied("me", 41) && grant.has_applied("me", 40));
+        assert!(!grant.has_applied("me", 42) && !grant.has_applied("you", 1));
+    }
+}

@@ -1,0 +1,158 @@
+//! The door: every call enters here, and one conditional write authenticates, limits and meters it.
+//!
+//! A call is `/call/{organization}/{api}/{path…}` with a key. [`door`] takes it through six steps: authenticate (a keyed hash
+//! in the key, then a row that never changes), match (compiled [`routes`] of a version that never changes), admit (ONE
+//! conditional write on the grant, [`grant`] and [`admission`]), forward ([`upstream`]), settle (a failed call is given back,
+//! once) and answer. Refused calls write nothing to the grant; they are counted aside ([`refused`]).
+//!
+//! What must hold from the next call on is told to the door before it is answered: `POST /v1/gateway/events`, and the same
+//! [`events`] come again from the bus. What a [`sandbox`] keeps between calls is only ever a guess: the write's condition
+//! judges it.
+
+pub mod admission;
+pub mod control;
+pub mod door;
+pub mod events;
+pub mod grant;
+pub mod plan;
+pub mod refused;
+pub mod routes;
+pub mod sandbox;
+pub mod store;
+pub mod upstream;
+
+use std::time::Duration;
+
+use shared::chassis::environment::{Missing, door_secret, variable};
+use shared::chassis::table::Table;
+use shared::chassis::{Context, EventError, Function, Request, Response};
+use shared::event::Envelope;
+use shared::problem::{Kind, Problem};
+use shared::seal::Secret;
+use shared::time::Time;
+
+use crate::refused::Refused;
+use crate::sandbox::Sandbox;
+use crate::store::Store;
+use crate::upstream::{Range, Reach, Upstreams};
+
+/// What the operator sets.
+#[derive(Clone)]
+pub struct Settings {
+    /// Shared with the functions that tell the door.
+    pub secret: Secret,
+    /// Ranges of private addresses that the upstreams of private APIs may have.
+    pub private_ranges: Vec<Range>,
+    /// Ranges of private addresses that any upstream may have: for a development machine.
+    pub local_ranges: Vec<Range>,
+    /// How long an upstream may take.
+    pub timeout: Duration,
+}
+
+impl Settings {
+    /// Reads them from the environment.
+    pub fn read() -> Result<Self, Missing> {
+        let ranges = |name: &'static str| -> Result<Vec<Range>, Missing> {
+            let text = variable(name).unwrap_or_default();
+            text.split(',')
+                .map(str::trim)
+                .filter(|range| !range.is_empty())
+                .map(|range| range.parse().map_err(|_| Missing(name)))
+                .collect()
+        };
+        let timeout_ms = variable("UPSTREAM_TIMEOUT_MS")
+            .and_then(|text| text.parse().map_err(|_| Missing("UPSTREAM_TIMEOUT_MS")))?;
+        Ok(Self {
+            secret: door_secret()?,
+            private_ranges: ranges("PRIVATE_UPSTREAMS")?,
+            local_ranges: ranges("LOCAL_UPSTREAMS")?,
+            timeout: Duration::from_millis(timeout_ms),
+        })
+    }
+}
+
+/// The function.
+pub struct App {
+    settings: Settings,
+    store: Store,
+    sandbox: Sandbox,
+    refused: Refused,
+    upstreams: Upstreams,
+    private: Upstreams,
+    control: axum::Router,
+}
+
+impl App {
+    /// On its table.
+    #[must_use]
+    pub fn new(table: Table, settings: Settings) -> Self {
+        let store = Store::new(table);
+        let any = Reach::new(settings.local_ranges.iter().copied());
+        let private = Reach::new(settings.local_ranges.iter().chain(&settings.private_ranges).copied());
+        Self {
+            upstreams: Upstreams::new(any, settings.timeout),
+            private: Upstreams::new(private, settings.timeout),
+            control: control::router(store.clone(), settings.secret.clone()),
+            sandbox: Sandbox::default(),
+            refused: Refused::default(),
+            store,
+            settings,
+        }
+    }
+
+    /// Writes what is left of the batch of refused calls.
+    pub async fn close(&self) {
+        if let Err(error) = self.refused.write(&self.store, &self.sandbox.writer).await {
+            tracing::error!(%error, "refused calls lost");
+        }
+    }
+
+    /// Closes the buckets of idle grants, so that what was counted becomes final.
+    async fn sweep(&self, now: Time) -> Result<u64, Problem> {
+        let mut turned = 0;
+        for shard in 0..Store::shards() {
+            let mut after = None;
+            loop {
+                let (grants, position) = self.store.grants(shard, after.as_deref()).await?;
+                for grant in grants {
+                    turned += u64::from(self.store.sweep(&grant, now).await?);
+                }
+                after = position;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(turned)
+    }
+}
+
+impl Function for App {
+    async fn http(&self, request: Request) -> Response {
+        if request.uri().path().starts_with("/call/") {
+            let Some(context) = request.extensions().get::<Context>().cloned() else {
+                return Problem::internal("a request without its context").response(None);
+            };
+            return door::call(self, &context, request).await;
+        }
+        shared::chassis::extract::serve(&self.control, request).await
+    }
+
+    async fn event(&self, envelope: Envelope) -> Result<(), EventError> {
+        events::take(&self.store, &envelope, shared::chassis::clock()).await
+    }
+
+    async fn direct(&self, payload: serde_json::Value, context: &Context) -> Result<serde_json::Value, Problem> {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Scheduled {
+            schedule: String,
+        }
+        match serde_json::from_value::<Scheduled>(payload) {
+            Ok(scheduled) if scheduled.schedule == "sweep" => {
+                Ok(serde_json::json!({ "turned": self.sweep(context.now).await? }))
+            }
+            _ => Err(Problem::new(Kind::ValidationFailed, "The door takes `{\"schedule\": \"sweep\"}` only.")),
+        }
+    }
+}

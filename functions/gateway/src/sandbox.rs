@@ -1,0 +1,174 @@
+//! What a sandbox keeps between calls: all of it can be lost at any time and is found again in the table.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use shared::chassis::table::StoreError;
+use shared::event::ApiState;
+use shared::time::Time;
+
+use crate::grant::Grant;
+use crate::plan::Plan;
+use crate::routes::Routes;
+use crate::store::{KeyRow, Store};
+
+/// An API is looked up again after this long: the door follows a new version or upstream within it.
+const API_MS: i64 = 10_000;
+/// … or at once when a call matches nothing, but not more often than this.
+const API_MS_MIN: i64 = 500;
+/// How many keys, grants, plans and APIs are kept; beyond, all of a kind are forgotten.
+const KEPT_MAX: usize = 10_000;
+
+/// An API as the door serves it.
+#[derive(Debug)]
+pub struct Api {
+    /// Its state.
+    pub state: ApiState,
+    /// The routes of its current version.
+    pub routes: Arc<Routes>,
+    loaded_ms: i64,
+}
+
+/// The grant as it was last seen, with the plan of its terms.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The image.
+    pub grant: Grant,
+    /// The compiled terms of the image's revision.
+    pub plan: Arc<Plan>,
+    /// When this sandbox first saw the image's bucket.
+    pub bucket_seen_ms: i64,
+}
+
+/// A sandbox's memory.
+#[derive(Debug)]
+pub struct Sandbox {
+    /// This sandbox's name among the writers of a grant: 40 random bits.
+    pub writer: String,
+    sequence: AtomicU64,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    keys: HashMap<String, KeyRow>,
+    apis: HashMap<String, Arc<Api>>,
+    plans: HashMap<(String, u64), Arc<Plan>>,
+    grants: HashMap<String, Seen>,
+}
+
+fn keep<K: std::hash::Hash + Eq, V>(map: &mut HashMap<K, V>, key: K, value: V) {
+    if map.len() >= KEPT_MAX {
+        map.clear();
+    }
+    map.insert(key, value);
+}
+
+impl Default for Sandbox {
+    fn default() -> Self {
+        Self {
+            writer: shared::seal::base32(&shared::seal::random::<5>()),
+            sequence: AtomicU64::new(1),
+            memory: Mutex::default(),
+        }
+    }
+}
+
+impl Sandbox {
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next call's number.
+    pub fn next_sequence(&self) -> u64 {
+        self.sequence.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Which grant a key opens. What is not known is asked for every time: a new key works at once.
+    pub async fn key(&self, store: &Store, sha256: &str) -> Result<Option<KeyRow>, StoreError> {
+        if let Some(row) = self.memory().keys.get(sha256) {
+            return Ok(Some(row.clone()));
+        }
+        let row = store.key(sha256).await?;
+        if let Some(row) = &row {
+            keep(&mut self.memory().keys, sha256.to_owned(), row.clone());
+        }
+        Ok(row)
+    }
+
+    /// An API with the routes of its current version, as far as both have arrived. `missed` says that the routes which are
+    /// kept did not match.
+    pub async fn api(
+        &self,
+        store: &Store,
+        name: &str,
+        now: Time,
+        missed: bool,
+    ) -> Result<Option<Arc<Api>>, StoreError> {
+        let known = self.memory().apis.get(name).cloned();
+        if let Some(api) = &known {
+            let age_ms = now.ms() - api.loaded_ms;
+            if age_ms < if missed { API_MS_MIN } else { API_MS } {
+                return Ok(Some(api.clone()));
+            }
+        }
+        let Some(state) = store.api(name).await? else { return Ok(None) };
+        let Some(current) = &state.current else { return Ok(None) };
+        let version = |api: &Api| api.state.current.as_ref().map(|current| current.id);
+        let routes = match &known {
+            Some(api) if version(api) == Some(current.id) => api.routes.clone(),
+            _ => {
+                let parts = store.routes(&current.id.to_string()).await?;
+                if parts.len() < current.parts as usize {
+                    // The rest is on its way; what was served before is served until then.
+                    return Ok(known);
+                }
+                Arc::new(Routes::new(parts.into_iter().flat_map(|part| part.routes)))
+            }
+        };
+        let api = Arc::new(Api { state, routes, loaded_ms: now.ms() });
+        keep(&mut self.memory().apis, name.to_owned(), api.clone());
+        Ok(Some(api))
+    }
+
+    /// The grant as last seen, or as it is.
+    pub async fn grant(&self, store: &Store, id: &str, now: Time) -> Result<Option<Seen>, StoreError> {
+        if let Some(seen) = self.memory().grants.get(id) {
+            return Ok(Some(seen.clone()));
+        }
+        match store.grant(id).await? {
+            Some(grant) => self.see(store, id, grant, now).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Remembers an image of a grant.
+    pub async fn see(&self, store: &Store, id: &str, grant: Grant, now: Time) -> Result<Seen, StoreError> {
+        let plan = self.plan(store, id, grant.pr).await?;
+        let mut memory = self.memory();
+        let bucket_seen_ms =
+            memory.grants.get(id).filter(|seen| seen.grant.b == grant.b).map_or(now.ms(), |seen| seen.bucket_seen_ms);
+        let seen = Seen { grant, plan, bucket_seen_ms };
+        keep(&mut memory.grants, id.to_owned(), seen.clone());
+        Ok(seen)
+    }
+
+    async fn plan(&self, store: &Store, id: &str, revision: u64) -> Result<Arc<Plan>, StoreError> {
+        let key = (id.to_owned(), revision);
+        if let Some(plan) = self.memory().plans.get(&key) {
+            return Ok(plan.clone());
+        }
+        if revision == 0 {
+            return Ok(Arc::new(Plan::none()));
+        }
+        // Terms are written before the grant is brought to them, so those that a grant names are there.
+        let terms = store
+            .terms(id, revision)
+            .await?
+            .ok_or_else(|| StoreError::Unavailable(format!("the terms {revision} of {id} are missing")))?;
+        let plan = Arc::new(Plan::new(revision, &terms));
+        keep(&mut self.memory().plans, key, plan.clone());
+        Ok(plan)
+    }
+}

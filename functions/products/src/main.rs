@@ -1,0 +1,10 @@
+//! The function `products`.
+
+use products::App;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    shared::chassis::telemetry();
+    let environment = shared::chassis::Environment::read()?;
+    shared::chassis::run(App::new(environment)).await
+}

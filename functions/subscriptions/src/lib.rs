@@ -1,0 +1,121 @@
+//! Apps and their subscriptions to plans: where two organizations meet.
+//!
+//! **Owns** apps (whoever calls) and subscriptions (an app on a plan, with the terms that it was made under). A subscription
+//! belongs to both sides: the consumer made it and may change its plan or cancel it, the provider approves, declines,
+//! suspends, resumes or cancels it. The state machine is [`domain::Subscription::apply`]; everybody else's subscription is a
+//! 404 that does not differ from one that never was.
+//!
+//! **A change is one transaction**: the subscription (conditional on its revision), its entries in both sides' lists, the
+//! number of live subscriptions of its app, the event in the outbox, and the answer to remember for an `Idempotency-Key`.
+//!
+//! **Then the door is told, before the answer.** Whoever got an answer may rely on it from the next call on. What can go wrong
+//! between the two steps:
+//! - the function dies, or the door cannot be reached (503): the bus brings the same event to the door;
+//! - the request comes again with its `Idempotency-Key`: the door is told the state as it is now, then the stored answer is given;
+//! - the request comes again without one: the state machine refuses it (409), and the door is told before that too, so that
+//!   `it is cancelled` is as good a promise as the answer that was lost.
+//!
+//! **Asks** `products` for a product's plans in the caller's name when an app subscribes or changes its plan; tells the
+//! gateway. Takes no events.
+
+pub mod domain;
+mod error;
+mod routes;
+mod store;
+
+use axum::extract::FromRef;
+use shared::chassis::hop::Hops;
+use shared::chassis::{Context, Environment, Function, Request, Response, door};
+use shared::event::{Envelope, SubscriptionState};
+use shared::page::Pages;
+use shared::problem::Problem;
+use shared::seal::Secret;
+use utoipa::openapi::OpenApi;
+
+use store::Store;
+
+const NAME: &str = "subscriptions";
+const DESCRIPTION: &str = "Apps and their subscriptions to plans, across organizations: subscribe, approve, suspend, change the plan, cancel.";
+
+/// What the handlers work with.
+#[derive(Clone)]
+pub(crate) struct State {
+    store: Store,
+    pages: Pages,
+    hops: Hops,
+    door: Secret,
+}
+
+impl State {
+    /// Tells the door how a subscription is now, and waits until it has taken it.
+    async fn tell(&self, context: &Context, subscription: &SubscriptionState) -> Result<(), Problem> {
+        let event = Envelope::of(subscription).map_err(Problem::internal)?;
+        door::tell(&self.hops.of(context), &self.door, &[event]).await
+    }
+}
+
+impl FromRef<State> for Pages {
+    fn from_ref(state: &State) -> Self {
+        state.pages.clone()
+    }
+}
+
+/// The function.
+pub struct App {
+    router: axum::Router,
+}
+
+impl App {
+    /// With its environment, and the secret that seals what the door is told.
+    #[must_use]
+    pub fn new(environment: Environment, door: Secret) -> Self {
+        let state =
+            State { store: Store::new(environment.table), pages: environment.pages, hops: Hops::default(), door };
+        Self { router: shared::chassis::document::finish(routes::routes(), state, NAME, DESCRIPTION) }
+    }
+}
+
+/// The function's API document.
+#[must_use]
+pub fn document() -> OpenApi {
+    shared::chassis::document::describe(routes::routes(), NAME, DESCRIPTION)
+}
+
+impl Function for App {
+    async fn http(&self, request: Request) -> Response {
+        shared::chassis::extract::serve(&self.router, request).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// `UPDATE_DOCUMENTS=1 cargo test -p subscriptions` writes it.
+    #[test]
+    fn the_api_document_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+        let now = super::document().to_pretty_json().unwrap() + "\n";
+        if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+            std::fs::write(path, &now).unwrap();
+        }
+        assert!(
+            std::fs::read_to_string(path).unwrap_or_default() == now,
+            "openapi.json is stale: run with UPDATE_DOCUMENTS=1"
+        );
+    }
+
+    #[test]
+    fn every_reference_of_the_api_document_leads_somewhere() {
+        fn walk(value: &serde_json::Value, root: &serde_json::Value) {
+            if let Some(reference) = value.get("$ref").and_then(serde_json::Value::as_str) {
+                assert!(root.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+            }
+            match value {
+                serde_json::Value::Object(map) => map.values().for_each(|value| walk(value, root)),
+                serde_json::Value::Array(list) => list.iter().for_each(|value| walk(value, root)),
+                _ => {}
+            }
+        }
+        let document: serde_json::Value = serde_json::from_str(&super::document().to_json().unwrap()).unwrap();
+        walk(&document, &document);
+    }
+}

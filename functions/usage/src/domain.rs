@@ -1,0 +1,194 @@
+//! The rules of the meter's reading: what an image says of its bucket, what closes a bucket, how far the counts are whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use shared::meter::{Counter, GrantImage, REFUSED_SK, RefusedImage};
+use shared::time::Time;
+
+/// What is known of one bucket of a grant: its newest image.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Bucket {
+    /// Its number.
+    pub b: u64,
+    /// The UTC hour that it counts.
+    pub bh: i64,
+    /// The version of the image.
+    pub v: u64,
+    /// The revision of the terms.
+    pub pr: u64,
+    /// Calls admitted, by [`Counter`].
+    pub c: BTreeMap<String, u64>,
+    /// Calls given back, by [`Counter`].
+    pub f: BTreeMap<String, u64>,
+    /// Units ever admitted, at this image.
+    pub la: u64,
+    /// Units ever given back, at this image.
+    pub lf: u64,
+    /// Whether nothing can be added any more.
+    pub closed: bool,
+    /// What the newest is kept by: see [`Bucket::of`].
+    pub revision: u64,
+}
+
+impl Bucket {
+    /// From an image. A bucket's last image may come first as an open one and then again as the one that closes it, so that
+    /// "closed" counts as half a version.
+    #[must_use]
+    pub fn of(image: GrantImage, closed: bool) -> Self {
+        let GrantImage { pk: _, v, b, bh, pr, c, f, la, lf } = image;
+        Self { b, bh, v, pr, c, f, la, lf, closed, revision: v.saturating_mul(2).saturating_add(u64::from(closed)) }
+    }
+
+    /// Units admitted and not given back since the grant began, at this image.
+    #[must_use]
+    pub fn net(&self) -> i64 {
+        signed(self.la).saturating_sub(signed(self.lf))
+    }
+}
+
+/// A count as a signed number: differences of counts may be negative.
+#[must_use]
+pub fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// What a counter's attribute counts. A refund of a call of an earlier billing period carries a `-` at its end.
+pub fn counter(name: &str) -> Result<Counter, NotUnderstood> {
+    name.strip_suffix('-').unwrap_or(name).parse().map_err(|_| NotUnderstood(format!("the counter `{name}`")))
+}
+
+/// How far a grant's buckets are known without a gap and closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Head {
+    /// The number of the grant's first bucket.
+    pub first: u64,
+    /// The number of the first bucket that is missing or open.
+    pub next: u64,
+    /// Every UTC hour before this one is whole.
+    pub hour: i64,
+}
+
+impl Head {
+    /// Of a grant that was just made.
+    #[must_use]
+    pub fn new(first: u64, hour: i64) -> Self {
+        Self { first, next: first, hour }
+    }
+
+    /// Goes on over buckets in their order.
+    #[must_use]
+    pub fn advance<'a>(mut self, buckets: impl IntoIterator<Item = &'a Bucket>) -> Self {
+        for bucket in buckets {
+            if bucket.b < self.next {
+                continue;
+            }
+            if bucket.b > self.next {
+                break;
+            }
+            // An hour can have several buckets: it is whole only when a bucket of a later hour has begun.
+            self.hour = bucket.bh;
+            if !bucket.closed {
+                break;
+            }
+            self.next += 1;
+        }
+        self
+    }
+}
+
+/// The end of the last hour that is known whole. Before a subscription was made there was nothing to count.
+#[must_use]
+pub fn complete_to(head: Option<&Head>, created_at: Time) -> Time {
+    let hour = head.map_or(i64::MIN, |head| head.hour).max(created_at.hour());
+    Time::of_hour(hour)
+}
+
+/// Calls that one sandbox of the gateway refused in one hour.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Refused {
+    /// The UTC hour.
+    pub hour: i64,
+    /// Calls refused, by the problem's slug.
+    pub n: BTreeMap<String, u64>,
+    /// All of them. Counts only grow, so the largest is the newest.
+    pub revision: u64,
+}
+
+/// A record that cannot be read. Trying again does not help.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("the meter is not understood: {0}")]
+pub struct NotUnderstood(pub String);
+
+/// The sort key of a row of refused calls, taken apart: hour and writer.
+pub fn refused_key(sk: &str) -> Result<(i64, &str), NotUnderstood> {
+    sk.strip_prefix(REFUSED_SK)
+        .and_then(|rest| rest.split_once('#'))
+        .and_then(|(hour, writer)| Some((hour.parse().ok()?, writer)))
+        .ok_or_else(|| NotUnderstood(format!("the key `{sk}`")))
+}
+
+/// What a batch of stream records says, put together: of a hundred calls with one key, one row.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Batch {
+    /// The newest image of every bucket, by subscription and number.
+    pub buckets: BTreeMap<(String, u64), Bucket>,
+    /// The counters whose calls a record changed.
+    pub touched: BTreeSet<(String, u64, String)>,
+    /// Grants that were made: number and hour of their first bucket.
+    pub made: BTreeMap<String, Head>,
+    /// Refused calls, by subscription, hour and writer.
+    pub refused: BTreeMap<(String, i64, String), Refused>,
+}
+
+impl Batch {
+    /// Takes a change of a grant.
+    pub fn grant(&mut self, old: Option<GrantImage>, new: Option<GrantImage>) -> Result<(), NotUnderstood> {
+        for image in [&old, &new].into_iter().flatten() {
+            image.c.keys().chain(image.f.keys()).try_for_each(|name| counter(name).map(drop))?;
+        }
+        let same_bucket = matches!((&old, &new), (Some(old), Some(new)) if old.b == new.b);
+        if let Some(new) = &new {
+            let before = old.as_ref().filter(|_| same_bucket).map(|old| &old.c);
+            for (name, count) in &new.c {
+                if before.and_then(|before| before.get(name)) != Some(count) {
+                    self.touched.insert((new.pk.clone(), new.b, name.clone()));
+                }
+            }
+            if old.is_none() {
+                self.made.insert(new.pk.clone(), Head::new(new.b, new.bh));
+            }
+        }
+        // The old image of a turn is the last word on its bucket. So is that of a deletion.
+        if let Some(old) = old.filter(|_| !same_bucket) {
+            self.keep(old, true);
+        }
+        if let Some(new) = new {
+            self.keep(new, false);
+        }
+        Ok(())
+    }
+
+    /// Takes a row of refused calls.
+    pub fn refused(&mut self, image: RefusedImage) -> Result<(), NotUnderstood> {
+        let (hour, writer) = refused_key(&image.sk)?;
+        let revision = image.n.values().fold(0, |sum: u64, count| sum.saturating_add(*count));
+        let key = (image.pk, hour, writer.to_owned());
+        if self.refused.get(&key).is_none_or(|kept| kept.revision < revision) {
+            self.refused.insert(key, Refused { hour, n: image.n, revision });
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, image: GrantImage, closed: bool) {
+        let key = (image.pk.clone(), image.b);
+        let bucket = Bucket::of(image, closed);
+        if self.buckets.get(&key).is_none_or(|kept| kept.revision < bucket.revision) {
+            self.buckets.insert(key, bucket);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "domain_tests.rs"]
+mod tests;

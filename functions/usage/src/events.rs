@@ -1,0 +1,68 @@
+//! What comes from other functions: events of the bus, and the gateway's stream.
+
+use serde::de::DeserializeOwned;
+use shared::chassis::{EventError, StreamRecord};
+use shared::event::{ApiState, Envelope, KeyState, RoutesState, State, SubscriptionState};
+use shared::meter::{GRANT_SK, GrantImage, RefusedImage};
+
+use crate::domain::Batch;
+use crate::store::Store;
+
+/// Keeps a name. What is gone keeps its name here: its calls are still told.
+pub(crate) async fn on_event(store: &Store, envelope: &Envelope) -> Result<(), EventError> {
+    match envelope.kind.as_str() {
+        SubscriptionState::TYPE => match envelope.state()? {
+            Some(state) => store.keep_subscription(state).await?,
+            None => return Ok(()),
+        },
+        KeyState::TYPE => match envelope.state()? {
+            Some(state) => store.keep_key(state).await?,
+            None => return Ok(()),
+        },
+        ApiState::TYPE => match envelope.state()? {
+            Some(state) => store.keep_api(state).await?,
+            None => return Ok(()),
+        },
+        RoutesState::TYPE => match envelope.state()? {
+            Some(state) => store.keep_routes(state).await?,
+            None => return Ok(()),
+        },
+        other => return Err(EventError::NotUnderstood(format!("the event type `{other}`"))),
+    }
+    Ok(())
+}
+
+/// Takes a batch of the gateway's stream: all that can be read up to the first record that cannot.
+pub(crate) async fn on_records(store: &Store, records: Vec<StreamRecord>) -> Result<(), (String, EventError)> {
+    let first = records.first().map(|record| record.sequence.clone()).unwrap_or_default();
+    let mut batch = Batch::default();
+    let mut unreadable = None;
+    for record in records {
+        let sequence = record.sequence.clone();
+        if let Err(error) = take(&mut batch, record) {
+            unreadable = Some((sequence, error));
+            break;
+        }
+    }
+    // All of it may be written again, so a failure sends the whole batch back.
+    store.meter(&batch).await.map_err(|error| (first, EventError::from(error)))?;
+    unreadable.map_or(Ok(()), Err)
+}
+
+fn take(batch: &mut Batch, record: StreamRecord) -> Result<(), EventError> {
+    let key = record.new.as_ref().or(record.old.as_ref()).and_then(|item| item.get("sk"));
+    let Some(serde_dynamo::AttributeValue::S(sk)) = key else {
+        return Err(EventError::NotUnderstood("a record without its key".into()));
+    };
+    let taken = if sk == GRANT_SK {
+        batch.grant(read::<GrantImage>(record.old)?, read::<GrantImage>(record.new)?)
+    } else {
+        // A row that expired was counted when it was written.
+        read::<RefusedImage>(record.new)?.map_or(Ok(()), |image| batch.refused(image))
+    };
+    taken.map_err(|error| EventError::NotUnderstood(error.to_string()))
+}
+
+fn read<T: DeserializeOwned>(item: Option<serde_dynamo::Item>) -> Result<Option<T>, EventError> {
+    item.map(serde_dynamo::from_item).transpose().map_err(|error| EventError::NotUnderstood(error.to_string()))
+}

@@ -1,0 +1,86 @@
+//! Usage: how many calls were admitted, refused and given back, by hour, key and operation, and who calls an operation.
+//!
+//! **The numbers** come from the grants' own images, which the gateway's stream carries. Every write of a grant raises its
+//! version `v`, and within a bucket counts only grow: so the image with the highest `v` of a bucket is the whole truth about
+//! that bucket, whatever comes twice, late or out of order. The old image of a write that turned the bucket is the bucket's
+//! last: it closes it. Units are differences of the grant's lifetime totals, from the end of one bucket to the end of the
+//! next, so that weights need not be known here and a period's units are what billing will seal.
+//!
+//! **The names** come from the events of four kinds of resources, and are put to the numbers when someone asks: an image may
+//! come before the event that names its key or its operations.
+//!
+//! **`complete_to`** says how far the counts are whole: bucket numbers are contiguous, so a gap is visible, and the frontier
+//! ([`domain::Head`]) stands at the first bucket that is missing or open. Refused calls are counted beside the grant, in
+//! batches: at most the truth, and equal to it once the gateway's sandboxes have stopped.
+//!
+//! **Callers** of an operation are found through rows of their own, one per bucket, operation and key, in the order of their
+//! hours. They are filed under the provider, whom a grant's image does not name. Whoever writes a bucket reads the
+//! subscription afterwards, and whoever writes the subscription reads the buckets afterwards: one of the two sees the other.
+
+pub mod domain;
+mod events;
+mod report;
+mod routes;
+mod store;
+
+use shared::chassis::{Environment, EventError, Function, Request, Response, StreamRecord, document, extract};
+use shared::event::Envelope;
+use utoipa::openapi::OpenApi;
+
+pub use store::Store;
+
+const NAME: &str = "usage";
+const DESCRIPTION: &str = "How many calls were admitted, refused and given back, by hour, key and operation; and who calls an operation. \
+    Exact for every hour before `complete_to`.";
+
+/// The function.
+pub struct App {
+    router: axum::Router,
+    store: Store,
+}
+
+impl App {
+    /// With its environment.
+    #[must_use]
+    pub fn new(environment: Environment) -> Self {
+        let store = Store::new(environment.table);
+        Self { router: document::finish(routes::routes(), store.clone(), NAME, DESCRIPTION), store }
+    }
+}
+
+impl Function for App {
+    async fn http(&self, request: Request) -> Response {
+        // Boxed, here and below: the types of nested futures would grow past the compiler's limit.
+        Box::pin(extract::serve(&self.router, request)).await
+    }
+
+    async fn event(&self, envelope: Envelope) -> Result<(), EventError> {
+        Box::pin(events::on_event(&self.store, &envelope)).await
+    }
+
+    async fn records(&self, records: Vec<StreamRecord>) -> Result<(), (String, EventError)> {
+        Box::pin(events::on_records(&self.store, records)).await
+    }
+}
+
+/// The function's API document.
+#[must_use]
+pub fn document() -> OpenApi {
+    document::describe(routes::routes(), NAME, DESCRIPTION)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_api_document_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+        let current = super::document().to_pretty_json().unwrap() + "\n";
+        if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+            std::fs::write(path, &current).unwrap();
+        }
+        assert!(
+            std::fs::read_to_string(path).unwrap_or_default() == current,
+            "openapi.json is stale: run the tests with UPDATE_DOCUMENTS=1"
+        );
+    }
+}

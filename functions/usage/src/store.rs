@@ -1,0 +1,369 @@
+//! The table. The README lists its rows. Every row is kept by "the newest wins": a put whose condition compares `revision`.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_dynamo::aws_sdk_dynamodb_1::from_item;
+use shared::chassis::table::{Item, Row, StoreError, Table};
+use shared::event::SubscriptionState;
+use shared::id::{AppId, OrganizationId};
+use shared::meter::Counter;
+use shared::principal::Party;
+use shared::time::Time;
+
+use crate::domain::{Batch, Bucket, Head, Refused, counter};
+
+mod names;
+
+pub(crate) use names::{Key, OperationAt};
+
+const PAGE: u16 = 1000;
+const BATCH_GET_MAX: usize = 100;
+/// A caller is found for 90 days at most, so its rows may go after that.
+const CALLS_KEPT_S: i64 = 100 * 24 * 3600;
+const REFUSED_KEPT_S: i64 = 400 * 24 * 3600;
+/// How many subscriptions a sandbox remembers the provider of.
+const PROVIDERS_MAX: usize = 10_000;
+
+/// Usage's own table.
+#[derive(Clone)]
+pub struct Store {
+    table: Table,
+    /// The provider of a subscription never changes.
+    providers: Arc<Mutex<HashMap<String, OrganizationId>>>,
+}
+
+/// What is kept of a subscription.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Subscription {
+    pub(crate) id: String,
+    pub(crate) revision: u64,
+    pub(crate) organization: Party,
+    pub(crate) provider: Party,
+    pub(crate) app: AppId,
+    pub(crate) app_name: String,
+    pub(crate) created_at: Time,
+}
+
+/// Calls of an operation with a key in one bucket.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Called {
+    pub(crate) subscription: String,
+    pub(crate) key: u32,
+    pub(crate) hour: i64,
+    pub(crate) n: u64,
+    revision: u64,
+}
+
+/// The state of a subscription's rows under its operations.
+#[derive(Debug, Serialize, Deserialize)]
+struct Filed {}
+
+/// A grant's numbers over a range of hours.
+#[derive(Debug)]
+pub(crate) struct Numbers {
+    pub(crate) head: Option<Head>,
+    pub(crate) before: Option<Bucket>,
+    pub(crate) buckets: Vec<Bucket>,
+    pub(crate) refused: Vec<Refused>,
+}
+
+const SUBSCRIPTION_SK: &str = "S";
+const HEAD_SK: &str = "HEAD";
+const FILED_SK: &str = "FILED";
+
+fn key_sk(number: u32) -> String {
+    format!("K#{number:010}")
+}
+
+fn bucket_sk(bucket: &Bucket) -> String {
+    format!("B#{:010}#{:012}", bucket.bh, bucket.b)
+}
+
+fn calls_pk(organization: &OrganizationId, api: u32, version: u32, operation: u32) -> String {
+    format!("CALLS#{organization}#{api}.{version}.{operation}")
+}
+
+impl Store {
+    /// On a table.
+    #[must_use]
+    pub fn new(table: Table) -> Self {
+        Self { table, providers: Arc::default() }
+    }
+
+    /// Writes what a batch of the stream says. May be done again at any point.
+    pub(crate) async fn meter(&self, batch: &Batch) -> Result<(), StoreError> {
+        for (subscription, head) in &batch.made {
+            self.table
+                .project(Row::new(subscription, HEAD_SK, &Kept { state: head, revision: head.next })?, head.next)
+                .await?;
+        }
+        for ((subscription, number), bucket) in &batch.buckets {
+            self.table.project(Row::new(subscription, bucket_sk(bucket), bucket)?, bucket.revision).await?;
+            // Only now: see `subscription`.
+            let Some(provider) = self.provider(subscription).await? else { continue };
+            for (name, calls) in &bucket.c {
+                // The last image writes them all: it repairs what an image that was lost should have written.
+                if bucket.closed || batch.touched.contains(&(subscription.clone(), *number, name.clone())) {
+                    self.file(&provider, subscription, bucket, name, *calls).await?;
+                }
+            }
+        }
+        // What is only open moves no frontier.
+        let closed =
+            batch.buckets.iter().filter(|(_, bucket)| bucket.closed).map(|((subscription, _), _)| subscription);
+        for subscription in closed.chain(batch.made.keys()).collect::<BTreeSet<&String>>() {
+            self.advance(subscription).await?;
+        }
+        for ((subscription, hour, writer), refused) in &batch.refused {
+            let row = Row::new(subscription, format!("R#{hour:010}#{writer}"), refused)?
+                .ttl(Time::of_hour(*hour).seconds().saturating_add(REFUSED_KEPT_S));
+            self.table.project(row, refused.revision).await?;
+        }
+        Ok(())
+    }
+
+    /// Files a counter of a bucket under its operation.
+    async fn file(
+        &self,
+        provider: &OrganizationId,
+        subscription: &str,
+        bucket: &Bucket,
+        name: &str,
+        calls: u64,
+    ) -> Result<(), StoreError> {
+        // Unreadable names do not come this far.
+        let Ok(Counter { key, api, version, operation }) = counter(name) else { return Ok(()) };
+        let row =
+            Called { subscription: subscription.to_owned(), key, hour: bucket.bh, n: calls, revision: bucket.revision };
+        let sk = format!("{:010}#{subscription}#{key:010}#{:012}", bucket.bh, bucket.b);
+        let row = Row::new(calls_pk(provider, api, version, operation), sk, &row)?
+            .ttl(Time::of_hour(bucket.bh).seconds().saturating_add(CALLS_KEPT_S));
+        self.table.project(row, bucket.revision).await.map(drop)
+    }
+
+    /// Moves the frontier over what is closed without a gap. It stands on facts that never change, so whoever moves it
+    /// further is right.
+    async fn advance(&self, subscription: &str) -> Result<(), StoreError> {
+        let Some(head) = self.table.get::<Head>(subscription, HEAD_SK).await? else { return Ok(()) };
+        let moved = self.walk(subscription, head).await?;
+        if moved.next > head.next {
+            self.table
+                .project(Row::new(subscription, HEAD_SK, &Kept { state: &moved, revision: moved.next })?, moved.next)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn walk(&self, subscription: &str, head: Head) -> Result<Head, StoreError> {
+        let buckets: Vec<Bucket> = self.between(subscription, &format!("B#{:010}", head.hour), "B#~").await?;
+        Ok(head.advance(&buckets))
+    }
+
+    async fn provider(&self, subscription: &str) -> Result<Option<OrganizationId>, StoreError> {
+        let known = self.providers.lock().ok().and_then(|providers| providers.get(subscription).copied());
+        if known.is_some() {
+            return Ok(known);
+        }
+        let Some(found) = self.subscription(subscription).await? else { return Ok(None) };
+        if let Ok(mut providers) = self.providers.lock() {
+            if providers.len() >= PROVIDERS_MAX {
+                providers.clear();
+            }
+            providers.insert(subscription.to_owned(), found.provider.id);
+        }
+        Ok(Some(found.provider.id))
+    }
+
+    /// A subscription.
+    pub(crate) async fn subscription(&self, id: &str) -> Result<Option<Subscription>, StoreError> {
+        self.table.get(id, SUBSCRIPTION_SK).await
+    }
+
+    /// Keeps a subscription, and files the buckets that came before it under the provider's operations. Whoever writes a
+    /// bucket reads the subscription afterwards, here the buckets are read after the subscription is written: one sees the
+    /// other.
+    pub(crate) async fn keep_subscription(&self, state: SubscriptionState) -> Result<(), StoreError> {
+        let id = state.id.to_string();
+        let provider = state.provider.id;
+        let row = Subscription {
+            id: id.clone(),
+            revision: state.revision,
+            organization: state.organization,
+            provider: state.provider,
+            app: state.app,
+            app_name: state.app_name,
+            created_at: state.created_at,
+        };
+        self.table.project(Row::new(&id, SUBSCRIPTION_SK, &row)?, row.revision).await?;
+        if self.table.get::<Filed>(&id, FILED_SK).await?.is_some() {
+            return Ok(());
+        }
+        for bucket in self.between::<Bucket>(&id, "B#", "B#~").await? {
+            for (name, calls) in &bucket.c {
+                self.file(&provider, &id, &bucket, name, *calls).await?;
+            }
+        }
+        self.table.project(Row::new(&id, FILED_SK, &Kept { state: &Filed {}, revision: 1 })?, 1).await.map(drop)
+    }
+
+    /// A grant's numbers in `from..to`, in UTC hours, and how far they are whole.
+    pub(crate) async fn numbers(&self, subscription: &str, from: i64, to: i64) -> Result<Numbers, StoreError> {
+        let head = match self.table.get::<Head>(subscription, HEAD_SK).await? {
+            Some(head) => Some(self.walk(subscription, head).await?),
+            None => None,
+        };
+        let buckets = self.between(subscription, &format!("B#{from:010}"), &format!("B#{to:010}")).await?;
+        let refused = self.between(subscription, &format!("R#{from:010}"), &format!("R#{to:010}")).await?;
+        let before = self
+            .range(subscription, ("B#", &format!("B#{from:010}")), Order::Descending, 1, None)
+            .await?
+            .0
+            .into_iter()
+            .next();
+        Ok(Numbers { head, before, buckets, refused })
+    }
+
+    /// The calls of an operation since an hour, at most `limit` rows and one.
+    pub(crate) async fn calls(
+        &self,
+        organization: &OrganizationId,
+        api: u32,
+        at: OperationAt,
+        from: i64,
+        limit: usize,
+    ) -> Result<Vec<Called>, StoreError> {
+        let pk = calls_pk(organization, api, at.version, at.n);
+        let mut rows = Vec::new();
+        let mut after = None;
+        loop {
+            let (page, next) = self.range(&pk, (&format!("{from:010}"), "~"), Order::Ascending, PAGE, after).await?;
+            rows.extend(page);
+            match next {
+                Some(next) if rows.len() <= limit => after = Some(next),
+                _ => return Ok(rows),
+            }
+        }
+    }
+
+    /// Subscriptions with their frontiers and keys, as far as they are known.
+    pub(crate) async fn callers(&self, callers: &BTreeSet<(String, u32)>) -> Result<Callers, StoreError> {
+        let mut keys = BTreeSet::new();
+        for (subscription, key) in callers {
+            keys.insert((subscription.clone(), SUBSCRIPTION_SK.to_owned()));
+            keys.insert((subscription.clone(), HEAD_SK.to_owned()));
+            keys.insert((subscription.clone(), key_sk(*key)));
+        }
+        let mut found = Callers::default();
+        let keys: Vec<_> = keys.into_iter().collect();
+        for chunk in keys.chunks(BATCH_GET_MAX) {
+            for item in self.batch(chunk).await? {
+                let at = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+                let (pk, sk) = (at("pk"), at("sk"));
+                match sk.as_str() {
+                    SUBSCRIPTION_SK => drop(found.subscriptions.insert(pk, from_item(item)?)),
+                    HEAD_SK => drop(found.heads.insert(pk, from_item(item)?)),
+                    _ => {
+                        let key: Key = from_item(item)?;
+                        found.keys.insert((pk, key.number), key);
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn batch(&self, keys: &[(String, String)]) -> Result<Vec<Item>, StoreError> {
+        let unavailable = |error: &dyn std::fmt::Display| StoreError::Unavailable(error.to_string());
+        let keys = keys.iter().map(|(pk, sk)| {
+            HashMap::from([
+                ("pk".to_owned(), AttributeValue::S(pk.clone())),
+                ("sk".to_owned(), AttributeValue::S(sk.clone())),
+            ])
+        });
+        let wanted = KeysAndAttributes::builder()
+            .set_keys(Some(keys.collect()))
+            .consistent_read(true)
+            .build()
+            .map_err(|error| unavailable(&error))?;
+        let mut wanted = Some(HashMap::from([(self.table.name.clone(), wanted)]));
+        let mut items = Vec::new();
+        let mut attempts = 0;
+        while let Some(left) = wanted.take().filter(|left| !left.is_empty()) {
+            attempts += 1;
+            if attempts > BATCH_GET_MAX {
+                return Err(unavailable(&"the table does not give all rows"));
+            }
+            let answer = self.table.client.batch_get_item().set_request_items(Some(left)).send().await?;
+            items.extend(answer.responses.unwrap_or_default().into_values().flatten());
+            wanted = answer.unprocessed_keys;
+        }
+        Ok(items)
+    }
+
+    /// All rows of a partition whose sort keys lie between two bounds, in order.
+    async fn between<T: DeserializeOwned>(&self, pk: &str, from: &str, to: &str) -> Result<Vec<T>, StoreError> {
+        let mut rows = Vec::new();
+        let mut after = None;
+        loop {
+            let (page, next) = self.range(pk, (from, to), Order::Ascending, PAGE, after).await?;
+            rows.extend(page);
+            if next.is_none() {
+                return Ok(rows);
+            }
+            after = next;
+        }
+    }
+
+    async fn range<T: DeserializeOwned>(
+        &self,
+        pk: &str,
+        (from, to): (&str, &str),
+        order: Order,
+        limit: u16,
+        after: Option<Item>,
+    ) -> Result<(Vec<T>, Option<Item>), StoreError> {
+        let answer = self
+            .table
+            .client
+            .query()
+            .table_name(&self.table.name)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+            .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
+            .expression_attribute_values(":from", AttributeValue::S(from.to_owned()))
+            .expression_attribute_values(":to", AttributeValue::S(to.to_owned()))
+            .scan_index_forward(order == Order::Ascending)
+            .consistent_read(true)
+            .limit(i32::from(limit))
+            .set_exclusive_start_key(after)
+            .send()
+            .await?;
+        let rows = answer.items.unwrap_or_default().into_iter().map(from_item).collect::<Result<_, _>>()?;
+        Ok((rows, answer.last_evaluated_key.filter(|key| !key.is_empty())))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Ascending,
+    Descending,
+}
+
+/// A row of ours that has no revision of its own.
+#[derive(Serialize)]
+struct Kept<'a, T> {
+    #[serde(flatten)]
+    state: &'a T,
+    revision: u64,
+}
+
+/// What is known of callers.
+#[derive(Debug, Default)]
+pub(crate) struct Callers {
+    pub(crate) subscriptions: HashMap<String, Subscription>,
+    pub(crate) heads: HashMap<String, Head>,
+    pub(crate) keys: HashMap<(String, u32), Key>,
+}

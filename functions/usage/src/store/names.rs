@@ -1,0 +1,142 @@
+//! Names: keys, APIs and operations, as other functions tell them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use shared::chassis::table::{Row, StoreError};
+use shared::chassis::transaction::Commit;
+use shared::event::{ApiState, KeyState, RoutesState};
+use shared::id::{ApiId, KeyId, OrganizationId};
+
+use super::{Store, key_sk};
+
+const TRANSACTION_MAX: usize = 100;
+
+/// What is kept of a key: nothing of its secret.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Key {
+    pub(crate) id: KeyId,
+    pub(crate) revision: u64,
+    pub(crate) number: u32,
+    pub(crate) name: String,
+}
+
+/// What is kept of an API.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Api {
+    pub(crate) id: ApiId,
+    pub(crate) revision: u64,
+    pub(crate) number: u32,
+    pub(crate) slug: String,
+}
+
+/// A part of a version's operations.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Names {
+    operations: BTreeMap<String, String>,
+}
+
+/// An operation by its name: its number in one version.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub(crate) struct OperationAt {
+    pub(crate) version: u32,
+    pub(crate) n: u32,
+}
+
+fn routes_pk(organization: &OrganizationId, api: u32) -> String {
+    format!("ROUTES#{organization}#{api}")
+}
+
+fn operation_sk(operation: &str) -> String {
+    // An operation's name has no limit that a key would hold.
+    format!("O#{}#", shared::seal::sha256_hex(operation.as_bytes()))
+}
+
+impl Store {
+    /// Keeps a key's name.
+    pub(crate) async fn keep_key(&self, state: KeyState) -> Result<(), StoreError> {
+        let row = Key { id: state.id, revision: state.revision, number: state.number, name: state.name };
+        self.table
+            .project(Row::new(state.subscription.to_string(), key_sk(row.number), &row)?, row.revision)
+            .await
+            .map(drop)
+    }
+
+    /// Keeps an API's name: by its number, by its slug and by its id.
+    pub(crate) async fn keep_api(&self, state: ApiState) -> Result<(), StoreError> {
+        let pk = format!("ORG#{}", state.organization.id);
+        let row = Api { id: state.id, revision: state.revision, number: state.number, slug: state.slug.to_string() };
+        self.table.project(Row::new(&pk, format!("API#{:010}", row.number), &row)?, row.revision).await?;
+        // A name belongs to the API that had it last: the one with the highest number.
+        let named = Api { revision: u64::from(row.number), ..row };
+        self.table.project(Row::new(&pk, format!("NAME#{}", named.id), &named)?, named.revision).await?;
+        self.table.project(Row::new(&pk, format!("NAME#{}", named.slug), &named)?, named.revision).await.map(drop)
+    }
+
+    /// Keeps the operations of a part of a version, by number and by name. They never change.
+    pub(crate) async fn keep_routes(&self, state: RoutesState) -> Result<(), StoreError> {
+        let pk = routes_pk(&state.organization, state.api_number);
+        let version = state.version_number;
+        let mut rows = Vec::with_capacity(state.routes.len() + 1);
+        for route in &state.routes {
+            let sk = format!("{}{version:010}#{:010}", operation_sk(&route.operation), route.n);
+            rows.push(Row::new(&pk, sk, &OperationAt { version, n: route.n })?);
+        }
+        let operations = state.routes.into_iter().map(|route| (route.n.to_string(), route.operation)).collect();
+        rows.push(Row::new(&pk, format!("V#{version:010}#{:06}", state.part), &Names { operations })?);
+        while !rows.is_empty() {
+            let mut transaction = self.table.transaction();
+            for row in rows.drain(..rows.len().min(TRANSACTION_MAX)) {
+                transaction.put("route", row)?;
+            }
+            match transaction.commit().await? {
+                Commit::Done => {}
+                other => return Err(StoreError::Unavailable(format!("{other:?}"))),
+            }
+        }
+        Ok(())
+    }
+
+    /// The names of a subscription's keys, by number.
+    pub(crate) async fn keys(&self, subscription: &str) -> Result<BTreeMap<u32, Key>, StoreError> {
+        let keys: Vec<Key> = self.between(subscription, "K#", "K#~").await?;
+        Ok(keys.into_iter().map(|key| (key.number, key)).collect())
+    }
+
+    /// An API of an organization by its number.
+    pub(crate) async fn api(&self, organization: &OrganizationId, number: u32) -> Result<Option<Api>, StoreError> {
+        self.table.get(format!("ORG#{organization}"), format!("API#{number:010}")).await
+    }
+
+    /// An API of an organization by its slug or its id.
+    pub(crate) async fn api_named(&self, organization: &OrganizationId, name: &str) -> Result<Option<Api>, StoreError> {
+        self.table.get(format!("ORG#{organization}"), format!("NAME#{name}")).await
+    }
+
+    /// The names of a version's operations, by number.
+    pub(crate) async fn operations(
+        &self,
+        organization: &OrganizationId,
+        api: u32,
+        version: u32,
+    ) -> Result<BTreeMap<u32, String>, StoreError> {
+        let prefix = format!("V#{version:010}#");
+        let parts: Vec<Names> = self.between(&routes_pk(organization, api), &prefix, &format!("{prefix}~")).await?;
+        Ok(parts
+            .into_iter()
+            .flat_map(|part| part.operations)
+            .filter_map(|(n, operation)| Some((n.parse().ok()?, operation)))
+            .collect())
+    }
+
+    /// Where an operation stands in the versions of an API.
+    pub(crate) async fn operation(
+        &self,
+        organization: &OrganizationId,
+        api: u32,
+        operation: &str,
+    ) -> Result<Vec<OperationAt>, StoreError> {
+        let prefix = operation_sk(operation);
+        self.between(&routes_pk(organization, api), &prefix, &format!("{prefix}~")).await
+    }
+}

@@ -1,0 +1,20 @@
+//! The surface of a version: what is searched, shown, compared and metered, whatever the format.
+//!
+//! Today it holds operations; the types behind them join it with the contracts engine.
+
+/// One callable thing of a version.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct Operation {
+    /// Its name, unique in the version: the document's `operationId`, or `METHOD /path` where there is none.
+    pub id: String,
+    /// The HTTP method, in upper case.
+    pub method: String,
+    /// The path with its parameters in braces, such as `/forecast/{city}`.
+    pub path: String,
+    /// One line of what it does; empty when the document says nothing.
+    pub summary: String,
+    /// Whether the document calls it deprecated.
+    pub deprecated: bool,
+    /// The line in the document where it stands, counted from 1.
+    pub line: u32,
+}

@@ -1,0 +1,93 @@
+//! `cargo ci`: every check of the repository, with its time, on a machine that has only Rust, Python 3 and perhaps root.
+
+mod report;
+mod tools;
+
+use std::process::ExitCode;
+
+use dev::workspace::{self, Profile};
+use report::Report;
+use tools::{Installation, Tools};
+
+/// The module of the end-to-end tests that drives schemathesis; its tests are ignored in a plain `cargo test`, because they need the tools.
+const SCHEMATHESIS: &str = "schemathesis";
+
+fn main() -> ExitCode {
+    let mut report = Report::start();
+    let installation = Installation::begin();
+
+    let mut fmt = workspace::cargo();
+    report.run("cargo fmt", fmt.args(["fmt", "--all", "--check"]));
+    let mut clippy = workspace::cargo();
+    report.run("cargo clippy", clippy.args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]));
+    deny(&mut report);
+
+    let tools = installation.finish(&mut report);
+    template(&mut report, tools.as_ref());
+
+    // Tests first, functions second: what the end-to-end tests run is then what stands in the target folder.
+    let mut compile = workspace::cargo();
+    let compiled = report.run("tests, compiled", compile.args(["test", "--workspace", "--no-run"]));
+    let built = compiled && functions(&mut report);
+    if built {
+        test(&mut report, tools.as_ref());
+    } else {
+        report.skip("cargo test", "the code does not compile");
+    }
+    report.finish()
+}
+
+/// Licences, bans and sources are checked by `tidy`, from the same deny.toml; cargo-deny itself takes minutes to install.
+fn deny(report: &mut Report) {
+    let mut version = workspace::cargo();
+    let installed = version.args(["deny", "--version"]).output().is_ok_and(|output| output.status.success());
+    if installed {
+        let mut command = workspace::cargo();
+        report.run("cargo deny", command.args(["--offline", "deny", "check", "bans", "licenses", "sources"]));
+    } else {
+        report.skip(
+            "cargo deny",
+            "it is not installed; tidy holds the dependencies to deny.toml, but nobody looks for advisories",
+        );
+    }
+}
+
+fn template(report: &mut Report, tools: Option<&Tools>) {
+    let Some(tools) = tools else {
+        report.skip("cfn-lint, sam validate --lint", "the tools are not there");
+        return;
+    };
+    report.run_silent("cfn-lint", tools.command("cfn-lint").arg("template.yaml"));
+    report.run("sam validate --lint", tools.command("sam").args(["validate", "--lint", "--template", "template.yaml"]));
+}
+
+fn functions(report: &mut Report) -> bool {
+    match workspace::build_arguments(Profile::Dev) {
+        Ok(arguments) => report.run("functions, built", workspace::cargo().args(arguments)),
+        Err(error) => {
+            report.fail("functions, built", &error.to_string());
+            false
+        }
+    }
+}
+
+fn test(report: &mut Report, tools: Option<&Tools>) {
+    let binaries = workspace::target().join("debug");
+    let mut all = workspace::cargo();
+    all.args(["test", "--workspace", "--no-fail-fast"]).env(workspace::BINARIES, &binaries);
+    report.run_tests("cargo test", &mut all);
+
+    if !workspace::root().join("tests/journeys/tests/journeys/schemathesis.rs").is_file() {
+        return;
+    }
+    let Some(tools) = tools else {
+        report.skip(SCHEMATHESIS, "the tools are not there");
+        return;
+    };
+    let mut command = workspace::cargo();
+    command
+        .args(["test", "--workspace", "--test", "journeys", "--", "--ignored", "--nocapture", SCHEMATHESIS])
+        .env(workspace::BINARIES, &binaries)
+        .env(workspace::TOOLS, tools.folder());
+    report.run_ignored(SCHEMATHESIS, &mut command);
+}
