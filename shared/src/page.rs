@@ -19,7 +19,7 @@ pub struct PageQuery {
     pub page_size: Option<u16>,
     /// The `next_page_token` of the page before.
     #[serde(default)]
-    #[param(max_length = 4096)]
+    #[param(max_length = 512, pattern = "^[A-Za-z0-9_-]*$")]
     pub page_token: Option<String>,
 }
 

@@ -236,3 +236,18 @@ pub struct Document {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_type_is_documented() {
+        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/PROBLEMS.md")).unwrap();
+        for kind in Kind::ALL {
+            let row = format!("| `{}` | {} | ", kind.slug(), kind.status().as_u16());
+            assert!(text.contains(&row), "PROBLEMS.md has no row `{row}`");
+        }
+        assert_eq!(text.matches("\n| `").count(), Kind::ALL.len(), "PROBLEMS.md has rows of problems that are not there");
+    }
+}

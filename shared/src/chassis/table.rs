@@ -1,8 +1,7 @@
 //! A function's own table: one client, built before the first event, and the few reads that every function needs.
 //!
-//! Every table has the string keys `pk` and `sk`, `ttl` (seconds since 1970) and, where a function needs it, the index
-//! `gsi1` (`gsi1pk`, `gsi1sk`). Whether something has expired is judged by its value, never by its absence: DynamoDB
-//! removes expired items late.
+//! Every table has the string keys `pk` and `sk`, and `ttl` (seconds since 1970). Whether something has expired is judged
+//! by its value, never by its absence: DynamoDB removes expired items late.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -82,14 +81,6 @@ impl Row {
         item.insert("pk".into(), AttributeValue::S(pk.into()));
         item.insert("sk".into(), AttributeValue::S(sk.into()));
         Ok(Self(item))
-    }
-
-    /// Found through the index as well.
-    #[must_use]
-    pub fn index(mut self, partition: impl Into<String>, sort: impl Into<String>) -> Self {
-        self.0.insert("gsi1pk".into(), AttributeValue::S(partition.into()));
-        self.0.insert("gsi1sk".into(), AttributeValue::S(sort.into()));
-        self
     }
 
     /// The row as the SDK has it.
@@ -187,44 +178,18 @@ impl Table {
         after: Option<&str>,
         limit: u16,
     ) -> Result<Slice<T>, StoreError> {
-        self.query(None, pk, prefix, after, limit).await
-    }
-
-    /// The rows of the index `gsi1`: like [`Table::list`], but an index follows its table with a short delay.
-    pub async fn list_index<T: DeserializeOwned>(
-        &self,
-        gsi1pk: &str,
-        prefix: &str,
-        after: Option<&str>,
-        limit: u16,
-    ) -> Result<Slice<T>, StoreError> {
-        self.query(Some("gsi1"), gsi1pk, prefix, after, limit).await
-    }
-
-    async fn query<T: DeserializeOwned>(
-        &self,
-        index: Option<&str>,
-        pk: &str,
-        prefix: &str,
-        after: Option<&str>,
-        limit: u16,
-    ) -> Result<Slice<T>, StoreError> {
-        let names = if index.is_some() { ("gsi1pk", "gsi1sk") } else { ("pk", "sk") };
         let mut request = self
             .client
             .query()
             .table_name(&self.name)
-            .set_index_name(index.map(str::to_owned))
-            .expression_attribute_names("#pk", names.0)
             .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
-            .consistent_read(index.is_none())
+            .consistent_read(true)
             .limit(i32::from(limit));
         request = if prefix.is_empty() {
-            request.key_condition_expression("#pk = :pk")
+            request.key_condition_expression("pk = :pk")
         } else {
             request
-                .key_condition_expression("#pk = :pk AND begins_with(#sk, :prefix)")
-                .expression_attribute_names("#sk", names.1)
+                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
                 .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))
         };
         if let Some(after) = after {

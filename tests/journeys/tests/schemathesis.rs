@@ -54,7 +54,7 @@ fn no_request_that_schemathesis_makes_up_is_answered_otherwise_than_documented()
                     "--seed",
                     SEED,
                     "--workers",
-                    "2",
+                    "1",
                     "--no-color",
                 ])
                 .args([

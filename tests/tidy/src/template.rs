@@ -30,7 +30,7 @@ impl Resource {
             let depth = line.len() - line.trim_start().len();
             match inside {
                 Some(limit) if depth > limit || (depth == limit && line.trim_start().starts_with("- ")) => {
-                    found.push(line.as_str())
+                    found.push(line.as_str());
                 }
                 _ => inside = (line.trim() == heading).then_some(depth),
             }

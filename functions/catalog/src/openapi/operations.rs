@@ -66,7 +66,7 @@ pub(super) fn read<'t, 'a>(
         }
         match template(path) {
             None => {
-                warnings.push("path", format!("The braces of the path {} do not match.", quote(path)), line, &pointer)
+                warnings.push("path", format!("The braces of the path {} do not match.", quote(path)), line, &pointer);
             }
             Some(template) => {
                 if let Some(first) = templates.insert(template, path) {

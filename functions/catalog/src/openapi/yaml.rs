@@ -50,10 +50,10 @@ pub(super) fn read(text: &str) -> Result<(Tree<'_>, NodeId), ReadError> {
             }
             Event::Alias(anchor) => reader.alias(anchor, position)?,
             Event::Scalar(value, style, anchor, tag) => {
-                reader.scalar(value, style, anchor, tag.as_deref(), position)?
+                reader.scalar(value, style, anchor, tag.as_deref(), position)?;
             }
             Event::SequenceStart(anchor, _) => {
-                reader.open(Open::List { position, anchor, items: Vec::new() }, position)?
+                reader.open(Open::List { position, anchor, items: Vec::new() }, position)?;
             }
             Event::MappingStart(anchor, _) => {
                 reader.open(Open::Map { position, anchor, entries: Vec::new(), key: None }, position)?;

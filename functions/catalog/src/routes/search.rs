@@ -26,7 +26,7 @@ pub(super) struct SearchQuery {
     #[param(minimum = 1, maximum = 200)]
     page_size: Option<u16>,
     /// The `next_page_token` of the page before.
-    #[param(max_length = 4096)]
+    #[param(max_length = 512, pattern = "^[A-Za-z0-9_-]*$")]
     page_token: Option<String>,
 }
 

@@ -67,7 +67,7 @@ pub(super) struct ListQuery {
     page_size: Option<u16>,
     /// The `next_page_token` of the page before.
     #[serde(default)]
-    #[param(max_length = 4096)]
+    #[param(max_length = 512, pattern = "^[A-Za-z0-9_-]*$")]
     page_token: Option<String>,
 }
 

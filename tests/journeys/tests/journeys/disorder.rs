@@ -31,6 +31,8 @@ struct Trader<'a> {
     platform: &'a Platform,
     random: Option<Random>,
     step: usize,
+    /// Requests that had to be sent again.
+    again: usize,
 }
 
 impl Trader<'_> {
@@ -61,7 +63,10 @@ impl Trader<'_> {
             let answer = self.platform.send(call.clone()).await;
             match answer.status.as_u16() {
                 200 | 201 => return answer.json().unwrap(),
-                500..600 => tokio::time::sleep(Duration::from_millis(50)).await,
+                500..600 => {
+                    self.again += 1;
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
                 _ => panic!("step {}: {}", self.step, answer.refused()),
             }
         }
@@ -78,7 +83,7 @@ impl Trader<'_> {
 async fn chain(platform: &Platform, seed: Option<u64>) -> Value {
     let upstream = Weather::start(0).await.unwrap();
     let (provider, consumer) = (platform.found("seller").await, platform.found("buyer").await);
-    let mut trader = Trader { platform, random: seed.map(Random), step: 0 };
+    let mut trader = Trader { platform, random: seed.map(Random), step: 0, again: 0 };
 
     let api = json!({ "slug": "weather", "name": "Weather", "visibility": "public", "upstream_url": upstream.url() });
     trader.make(&["Accounts", "Catalog"], &provider.token, "/v1/catalog/apis", &api).await;
@@ -116,6 +121,7 @@ async fn chain(platform: &Platform, seed: Option<u64>) -> Value {
 
     platform.faults().clear();
     platform.settled().await;
+    assert_eq!(trader.again > 0, seed.is_some(), "{} requests were sent again", trader.again);
     outcome(platform, &provider, &consumer, &subscription, [&old, &key], &upstream).await
 }
 

@@ -18,6 +18,7 @@ mod matrix;
 mod obedience;
 mod policies;
 mod samples;
+mod sight;
 
 use journeys::Answer;
 

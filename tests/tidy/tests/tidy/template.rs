@@ -114,7 +114,7 @@ const EVIDENCE: [(&str, &[&str]); 9] = [
     ("Query", &[".list(", ".query("]),
     ("PutItem", &[".create(", ".put(", ".put_item(", ".project("]),
     ("UpdateItem", &[".update_item(", "Update::builder("]),
-    ("DeleteItem", &[".delete(", ".delete_item(", "Delete::builder("]),
+    ("DeleteItem", &[".delete(", ".delete_item(", "Delete::builder(", "transaction.forget("]),
     ("BatchWriteItem", &[".batch_write_item("]),
     ("ConditionCheckItem", &[".require(", "ConditionCheck::builder("]),
     ("Scan", &[".scan("]),
