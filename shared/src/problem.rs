@@ -248,6 +248,10 @@ mod tests {
             let row = format!("| `{}` | {} | ", kind.slug(), kind.status().as_u16());
             assert!(text.contains(&row), "PROBLEMS.md has no row `{row}`");
         }
-        assert_eq!(text.matches("\n| `").count(), Kind::ALL.len(), "PROBLEMS.md has rows of problems that are not there");
+        assert_eq!(
+            text.matches("\n| `").count(),
+            Kind::ALL.len(),
+            "PROBLEMS.md has rows of problems that are not there"
+        );
     }
 }

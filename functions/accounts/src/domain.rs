@@ -363,9 +363,15 @@ pub fn may_grant(caller: &Principal, role: Role, scopes: Option<&[Permission]>) 
     }
 }
 
-/// A token that has expired before it was made helps nobody.
-pub fn expiry(expires_at: Option<Time>, now: Time) -> Result<Option<Time>, Error> {
-    if expires_at.is_some_and(|at| at <= now) { Err(Error::ExpiryPast) } else { Ok(expires_at) }
+/// A token that has expired before it was made helps nobody, and one that outlives its maker's (`own_end`) would undo that end.
+pub fn expiry(expires_at: Option<Time>, own_end: Option<Time>, now: Time) -> Result<Option<Time>, Error> {
+    if expires_at.is_some_and(|at| at <= now) {
+        return Err(Error::ExpiryPast);
+    }
+    if own_end.is_some_and(|end| expires_at.is_none_or(|at| at > end)) {
+        return Err(Error::ExpiryBeyondOwn);
+    }
+    Ok(expires_at)
 }
 
 #[cfg(test)]

@@ -45,6 +45,9 @@ pub enum Error {
     /// An expiry that is past.
     #[error("the expiry is past")]
     ExpiryPast,
+    /// An expiry, or none at all, beyond that of the caller's own token.
+    #[error("the expiry is after the caller's own")]
+    ExpiryBeyondOwn,
     /// Two changes met too often.
     #[error("contended")]
     Contended,
@@ -91,6 +94,9 @@ impl From<Error> for Problem {
                 ),
             ),
             Error::ExpiryPast => Self::invalid("/expires_at", "must be in the future"),
+            Error::ExpiryBeyondOwn => {
+                Self::invalid("/expires_at", "must not be after your own token's end, nor left out")
+            }
             Error::Contended => Self::unavailable("contended"),
             Error::Unexpected(label) => Self::internal(format!("the condition of `{label}` did not hold")),
             Error::Store(error) => error.into(),

@@ -75,17 +75,8 @@ impl Function for App {
 
 #[cfg(test)]
 mod tests {
-    /// `UPDATE_DOCUMENTS=1 cargo test -p accounts` writes it.
     #[test]
     fn the_api_document_is_current() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
-        let text = super::document().to_pretty_json().unwrap() + "\n";
-        if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
-            std::fs::write(path, &text).unwrap();
-        }
-        assert!(
-            std::fs::read_to_string(path).unwrap_or_default() == text,
-            "openapi.json is stale: run the tests once with UPDATE_DOCUMENTS=1"
-        );
+        house::document_is_current(&super::document(), env!("CARGO_MANIFEST_DIR"));
     }
 }

@@ -20,7 +20,7 @@ use shared::chassis::transaction::{Commit, Transaction};
 use shared::event::MemberState;
 use shared::id::{MemberId, OrganizationId, TokenId};
 use shared::page::PageRequest;
-use shared::principal::{Party, Role};
+use shared::principal::{Party, Principal, Role};
 use shared::slug::Slug;
 use shared::time::Time;
 
@@ -305,6 +305,12 @@ impl Store {
     /// A token.
     pub async fn token(&self, organization: OrganizationId, id: TokenId) -> Result<Token, Error> {
         Ok(self.token_row(organization, id).await?.token)
+    }
+
+    /// When the caller's own token stops, if it does by itself.
+    pub async fn own_end(&self, caller: &Principal) -> Result<Option<Time>, Error> {
+        let id = caller.actor.parse().map_err(|_| Error::NotFound)?;
+        Ok(self.token(caller.organization.id, id).await?.expires_at)
     }
 
     async fn token_row(&self, organization: OrganizationId, id: TokenId) -> Result<TokenRow, Error> {

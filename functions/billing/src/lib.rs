@@ -65,14 +65,6 @@ pub fn document() -> OpenApi {
 mod tests {
     #[test]
     fn the_api_document_is_current() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
-        let current = super::document().to_pretty_json().unwrap() + "\n";
-        if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
-            std::fs::write(path, &current).unwrap();
-        }
-        assert!(
-            std::fs::read_to_string(path).unwrap_or_default() == current,
-            "openapi.json is stale: run the tests with UPDATE_DOCUMENTS=1"
-        );
+        house::document_is_current(&super::document(), env!("CARGO_MANIFEST_DIR"));
     }
 }

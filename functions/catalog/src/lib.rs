@@ -79,13 +79,7 @@ impl Function for App {
 mod tests {
     #[test]
     fn the_api_document_is_current() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
-        let current = super::document().to_pretty_json().unwrap() + "\n";
-        if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
-            std::fs::write(path, &current).unwrap();
-        }
-        let committed = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(committed == current, "{path} is stale: run the test with UPDATE_DOCUMENTS=1");
+        house::document_is_current(&super::document(), env!("CARGO_MANIFEST_DIR"));
     }
 
     #[test]

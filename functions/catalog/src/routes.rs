@@ -21,12 +21,13 @@ use crate::domain::{Api, VersionName};
 use crate::events::{api_state, routes_states};
 
 // Aliases, because utoipa takes the parameter of a generic type for a part of its schema.
+type OrganizationName = shared::slug::Name<shared::id::Organization>;
 type ApiName = shared::slug::Name<shared::id::Api>;
 type ServiceName = shared::slug::Name<shared::id::Service>;
 
 /// What stands in parameters only: utoipa does not gather that by itself.
 #[derive(utoipa::OpenApi)]
-#[openapi(components(schemas(ApiName, ServiceName, Slug, VersionName)))]
+#[openapi(components(schemas(OrganizationName, ApiName, ServiceName, Slug, VersionName)))]
 struct Schemas;
 
 /// Every route, once for the router and the document.

@@ -21,13 +21,15 @@ mod search;
 mod services;
 mod versions;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shared::chassis::extract::Idempotency;
 use shared::chassis::reply::Reply;
-use shared::chassis::table::{StoreError, Table};
+use shared::chassis::table::{Slice, StoreError, Table};
 use shared::id::OrganizationId;
+use shared::page::PageRequest;
 use shared::principal::Party;
-use shared::slug::Slug;
+use shared::slug::{Name, Slug};
 use shared::time::Time;
 
 pub(crate) use apis::NewApi;
@@ -37,6 +39,8 @@ pub(crate) use versions::Change;
 
 /// Tries of a write that meets others of its kind.
 const ATTEMPTS_MAX: u32 = 8;
+/// Rows that are looked at together for those that may be seen.
+const SLICE: u16 = 200;
 
 /// The catalog's table.
 #[derive(Clone, Debug)]
@@ -79,9 +83,43 @@ impl Store {
         self.table.replay(idempotency).await
     }
 
-    /// The organization of a slug, if it ever made an API.
-    pub(crate) async fn organization(&self, slug: &Slug) -> Result<Option<OrganizationId>, StoreError> {
-        let row: Option<OrganizationRow> = self.table.get(format!("SLUG#{slug}"), "ORG").await?;
-        Ok(row.map(|row| row.id))
+    /// The organization that is named; by its slug, if it ever made an API.
+    pub(crate) async fn organization(
+        &self,
+        name: &Name<shared::id::Organization>,
+    ) -> Result<Option<OrganizationId>, StoreError> {
+        match name {
+            Name::Id(id) => Ok(Some(*id)),
+            Name::Slug(slug) => {
+                let row: Option<OrganizationRow> = self.table.get(format!("SLUG#{slug}"), "ORG").await?;
+                Ok(row.map(|row| row.id))
+            }
+        }
+    }
+
+    /// A page of the rows that may be seen. Neither its length nor its end tells anything of the others.
+    async fn seen<T: DeserializeOwned>(
+        &self,
+        (pk, prefix): (&str, &str),
+        page: &PageRequest,
+        is_seen: impl Fn(&T) -> bool,
+        sk: impl Fn(&T) -> String,
+    ) -> Result<Slice<T>, StoreError> {
+        let size = usize::from(page.size);
+        let mut rows: Vec<T> = Vec::new();
+        let mut after = page.after.clone();
+        loop {
+            let slice = self.table.list(pk, prefix, after.as_deref(), SLICE).await?;
+            rows.extend(slice.rows.into_iter().filter(&is_seen));
+            after = slice.position;
+            if rows.len() > size || after.is_none() {
+                break;
+            }
+        }
+        let more = rows.len() > size;
+        rows.truncate(size);
+        let last = rows.last().filter(|_| more);
+        let position = last.map(|row| serde_json::json!({"pk": pk, "sk": sk(row)}).to_string());
+        Ok(Slice { rows, position })
     }
 }

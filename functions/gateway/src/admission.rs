@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use shared::chassis::table::StoreError;
+use shared::id::ApiId;
 
-use crate::grant::{Call, Refusal, admission, refund, refusal, turns};
+use crate::grant::{Call, Refusal, admission, refund, refusal, turns, window};
 use crate::sandbox::{Sandbox, Seen};
 use crate::store::{Store, Tried};
 
@@ -24,19 +25,35 @@ pub enum Admitted {
     },
     /// Refused; nothing was written.
     No(Refusal, Box<Seen>),
-    /// There is no such grant.
+    /// There is no such grant, or its plan does not cover the API.
     Unknown,
-    /// The truth about a write cannot be known, or the grant is too busy: the call is refused and never counted twice.
-    Closed(String),
+    /// The call is refused although its terms allow it: the grant is too busy, or the truth about a write cannot be known.
+    Closed {
+        /// What happened.
+        cause: String,
+        /// Whether the call may have been counted all the same.
+        unknown: bool,
+    },
 }
 
-/// Admits a call with one conditional write, which a stale guess or a lost answer repeats.
+/// What a call wants, as far as terms judge it.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// The API.
+    pub api: ApiId,
+    /// The operation's id.
+    pub operation: &'a str,
+}
+
+/// Admits a call with one conditional write, which a stale guess or a lost answer repeats. The call's weight is set from
+/// the terms that it was admitted under.
 pub async fn admit(
     sandbox: &Sandbox,
     store: &Store,
     id: &str,
     mut seen: Seen,
-    call: &Call,
+    call: &mut Call,
+    wish: Wish<'_>,
 ) -> Result<Admitted, StoreError> {
     let started = Instant::now();
     // The bucket of a try whose answer was lost.
@@ -44,8 +61,17 @@ pub async fn admit(
     let mut fresh = false;
     let mut tries = 0;
     loop {
+        let closed = |cause: &str| Ok(Admitted::Closed { cause: cause.to_owned(), unknown: ambiguous.is_some() });
+        // Each image may have other terms: what they cover and weigh is judged anew.
+        if !seen.plan.covers(wish.api) {
+            return Ok(Admitted::Unknown);
+        }
+        call.weight = seen.plan.weight(wish.operation);
         // A refusal is believed from an image that the table gave for this call: what was kept may be out of date.
         if let Some(refusal) = refusal(&seen.grant, &seen.plan, call) {
+            if ambiguous.is_some() {
+                return closed("no answer about a write, and no room for another");
+            }
             if fresh {
                 return Ok(Admitted::No(refusal, Box::new(seen)));
             }
@@ -56,30 +82,29 @@ pub async fn admit(
         }
         tries += 1;
         if tries > TRIES_MAX || started.elapsed() > BUDGET {
-            let known = if ambiguous.is_some() { "no answer about a write" } else { "the grant is too busy" };
-            return Ok(Admitted::Closed(known.to_owned()));
+            return closed("the grant is too busy");
         }
-        let bucket = seen.grant.b;
+        // Of a call whose tries were several only the last can have been applied: every image in between refused the ones before.
+        let tried_window = window(&seen.grant, &seen.plan, call);
         let turn = turns(&seen.grant, call, seen.bucket_seen_ms);
         let update = admission(&seen.grant, &seen.plan, call, turn);
         match store.update(id, &update).await {
+            // The condition compared the terms' revision: the plan is the one at hand.
             Tried::Applied(grant) => {
-                let window = grant.pe;
-                let seen = Box::new(sandbox.see(store, id, *grant, call.now).await?);
-                return Ok(Admitted::Yes { seen, window });
+                let seen = sandbox.remember(id, *grant, seen.plan, call.now);
+                return Ok(Admitted::Yes { seen: Box::new(seen), window: tried_window });
             }
             Tried::Unknown => return Ok(Admitted::Unknown),
-            Tried::Broken(cause) => return Err(StoreError::Unavailable(cause)),
+            Tried::Broken(cause) => return closed(&cause),
             Tried::Stale(grant) => {
                 if grant.has_applied(&call.writer, call.sequence) {
                     // A try whose answer was lost had been applied.
-                    let window = grant.pe;
-                    let seen = Box::new(sandbox.see(store, id, *grant, call.now).await?);
-                    return Ok(Admitted::Yes { seen, window });
+                    let seen = sandbox.remember(id, *grant, seen.plan, call.now);
+                    return Ok(Admitted::Yes { seen: Box::new(seen), window: tried_window });
                 }
                 if ambiguous.is_some_and(|sent| grant.b >= sent + 2) {
                     // Two turns have passed: the entry that would tell may have been thrown away.
-                    return Ok(Admitted::Closed("two buckets have passed since a write without an answer".to_owned()));
+                    return closed("two buckets have passed since a write without an answer");
                 }
                 seen = sandbox.see(store, id, *grant, call.now).await?;
                 fresh = true;
@@ -90,14 +115,14 @@ pub async fn admit(
             }
             Tried::Ambiguous(cause) => {
                 tracing::warn!(cause, "no answer about an admission");
-                ambiguous = ambiguous.or(Some(bucket));
+                ambiguous = ambiguous.or(Some(seen.grant.b));
                 tokio::time::sleep(Duration::from_millis(PAUSE_MS << tries)).await;
             }
         }
     }
 }
 
-/// Gives a call's units back, once.
+/// Gives a call's units back, once. Answers the grant as it is then, as far as it is known.
 pub async fn give_back(
     sandbox: &Sandbox,
     store: &Store,
@@ -105,25 +130,23 @@ pub async fn give_back(
     seen: &Seen,
     call: &Call,
     window: i64,
-) -> Result<(), StoreError> {
+) -> Result<Seen, StoreError> {
     let started = Instant::now();
     let sequence = sandbox.next_sequence();
     let mut image = seen.grant.clone();
     let mut ambiguous: Option<u64> = None;
     loop {
         match store.update(id, &refund(&image, call, sequence, window)).await {
-            Tried::Applied(grant) => {
-                sandbox.see(store, id, *grant, call.now).await?;
-                return Ok(());
+            Tried::Applied(grant) => return Ok(sandbox.remember(id, *grant, seen.plan.clone(), call.now)),
+            Tried::Stale(grant) if grant.has_applied(&call.writer, sequence) => {
+                return Ok(sandbox.remember(id, *grant, seen.plan.clone(), call.now));
             }
-            Tried::Stale(grant) if grant.has_applied(&call.writer, sequence) => return Ok(()),
             Tried::Stale(grant) if ambiguous.is_some_and(|sent| grant.b >= sent + 2) => {
-                return Err(StoreError::Unavailable(
-                    "two buckets have passed since a refund without an answer".to_owned(),
-                ));
+                let cause = "two buckets have passed since a refund without an answer";
+                return Err(StoreError::Unavailable(cause.to_owned()));
             }
             Tried::Stale(grant) => image = *grant,
-            Tried::Unknown => return Ok(()),
+            Tried::Unknown => return Err(StoreError::Unavailable("the grant is gone".to_owned())),
             Tried::Broken(cause) => return Err(StoreError::Unavailable(cause)),
             Tried::Busy(_) => tokio::time::sleep(Duration::from_millis(PAUSE_MS)).await,
             Tried::Ambiguous(_) => {

@@ -78,11 +78,6 @@ pub fn document() -> utoipa::openapi::OpenApi {
 mod tests {
     #[test]
     fn the_api_document_is_current() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
-        let current = super::document().to_pretty_json().unwrap() + "\n";
-        if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
-            std::fs::write(path, &current).unwrap();
-        }
-        assert_eq!(std::fs::read_to_string(path).unwrap(), current, "run the tests with UPDATE_DOCUMENTS=1");
+        house::document_is_current(&super::document(), env!("CARGO_MANIFEST_DIR"));
     }
 }

@@ -6,32 +6,26 @@ use bytes::Bytes;
 use http::header::{
     ALLOW, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use http_body_util::Full;
 use shared::chassis::{Context, Request, Response, named};
-use shared::event::{CurrentVersion, Route, Visibility};
+use shared::event::{Route, Visibility};
 use shared::meter::Counter;
 use shared::problem::{Kind, Problem};
 use shared::seal::Secret;
 use shared::time::Time;
 
 use crate::App;
-use crate::admission::{Admitted, admit, give_back};
+use crate::admission::{Admitted, Wish, admit, give_back};
 use crate::grant::{Call, Refusal};
-use crate::plan::us;
+use crate::limits::{announcements, limits};
 use crate::routes::Match;
 use crate::sandbox::{Api, Seen};
 use crate::upstream::Failure;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
-const SUNSET: HeaderName = HeaderName::from_static("sunset");
 const ROUTE: &str = "/call/{organization}/{api}/{path}";
-/// Our name in `Via`: a call that carries it came through a door already.
-const NAME: &str = "doorway";
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_AUTHENTICATE: HeaderName = http::header::PROXY_AUTHENTICATE;
 const PROXY_AUTHORIZATION: HeaderName = http::header::PROXY_AUTHORIZATION;
@@ -54,14 +48,14 @@ fn target(path: &str) -> Option<Target<'_>> {
     Some(Target { api, path: if path.is_empty() { "/" } else { path } })
 }
 
-/// The key's secret, and the header that it came in.
-fn credentials(headers: &HeaderMap) -> Option<(&str, HeaderName)> {
-    if let Some(key) = headers.get(&X_API_KEY).and_then(|value| value.to_str().ok()) {
-        return Some((key.trim(), X_API_KEY));
-    }
-    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, key) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some((key.trim(), AUTHORIZATION))
+/// What may be a key, and the header that it came in.
+fn credentials(headers: &HeaderMap) -> impl Iterator<Item = (&str, HeaderName)> {
+    let own = headers.get(&X_API_KEY).and_then(|value| value.to_str().ok()).map(|key| (key.trim(), X_API_KEY));
+    let bearer = headers.get(AUTHORIZATION).and_then(|value| {
+        let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some((key.trim(), AUTHORIZATION))
+    });
+    own.into_iter().chain(bearer)
 }
 
 /// Handles a call.
@@ -116,21 +110,18 @@ async fn pass(app: &App, context: &Context, request: Request) -> Result<Response
     let target = target(&path).ok_or_else(Problem::not_found)?;
 
     // 1. Authenticate.
-    let (secret, _) = credentials(request.headers()).ok_or_else(|| {
-        Problem::new(
-            Kind::KeyMissing,
-            "Send the key of your subscription: `Authorization: Bearer dw_…` or `X-Api-Key: dw_…`.",
-        )
-    })?;
     let invalid = || {
-        Problem::new(
-            Kind::KeyInvalid,
-            "The key is unknown, mistyped, expired or revoked. Its owner can issue a new one.",
-        )
+        let detail = "The key is unknown, mistyped, expired or revoked. Its owner can issue a new one.";
+        Problem::new(Kind::KeyInvalid, detail)
     };
-    if !shared::secret_key::is_ours(&app.settings.secret, secret) {
-        return Err(invalid().into());
-    }
+    let ours = |(key, _): &(&str, HeaderName)| shared::secret_key::is_ours(&app.settings.secret, key);
+    let Some((secret, _)) = credentials(request.headers()).find(ours) else {
+        if credentials(request.headers()).next().is_some() {
+            return Err(invalid().into());
+        }
+        let detail = "Send the key of your subscription: `Authorization: Bearer dw_…` or `X-Api-Key: dw_…`.";
+        return Err(Problem::new(Kind::KeyMissing, detail).into());
+    };
     let sha256 = shared::seal::sha256_hex(secret.as_bytes());
     let key = app.sandbox.key(&app.store, &sha256).await?.ok_or_else(invalid)?;
 
@@ -142,20 +133,20 @@ async fn pass(app: &App, context: &Context, request: Request) -> Result<Response
     let current = api.state.current.as_ref().ok_or_else(Problem::not_found)?;
 
     // 3. Admit.
-    let admitted_call = Call {
+    let mut admitted_call = Call {
         now,
-        key: key.number,
         counter: Counter { key: key.number, api: api.state.number, version: current.number, operation: route.n },
-        weight: seen.plan.weight(&route.operation),
+        weight: 1,
         writer: app.sandbox.writer.clone(),
         sequence: app.sandbox.next_sequence(),
     };
     let outgoing = outgoing(&app.settings.secret, context, request, &target, &api)?;
-    let (seen, window) = match admit(&app.sandbox, &app.store, &key.grant, seen, &admitted_call).await? {
+    let wish = Wish { api: api.state.id, operation: &route.operation };
+    let (seen, window) = match admit(&app.sandbox, &app.store, &key.grant, seen, &mut admitted_call, wish).await? {
         Admitted::Yes { seen, window } => (seen, window),
-        Admitted::Unknown => return Err(invalid().into()),
-        Admitted::Closed(cause) => {
-            tracing::error!(cause, unknown = 1, "admission closed");
+        Admitted::Unknown => return Err(Problem::not_found().into()),
+        Admitted::Closed { cause, unknown } => {
+            tracing::error!(cause, unknown, "admission closed");
             return Err(Problem::unavailable(cause).into());
         }
         Admitted::No(refusal, seen) => {
@@ -169,23 +160,29 @@ async fn pass(app: &App, context: &Context, request: Request) -> Result<Response
         }
     };
 
-    // 4. Forward, and 5. settle.
-    let mut headers = limits(&seen, now);
-    headers.extend(announcements(current));
+    // 4. Forward, and 5. settle: what failed is given back.
     let client = if api.state.visibility == Visibility::Private { &app.private } else { &app.upstreams };
-    let outcome = client.send(outgoing).await;
-    let failed = match &outcome {
-        Ok(response) => response.status().is_server_error(),
-        Err(_) => true,
-    };
-    if failed && let Err(error) = give_back(&app.sandbox, &app.store, &key.grant, &seen, &admitted_call, window).await {
-        tracing::error!(%error, unrefunded = 1, "a failed call was not given back");
+    let outcome = client.send(outgoing).await.and_then(|response| match response.status().as_u16() {
+        200..600 => Ok(response),
+        // Lambda can neither switch protocols nor answer with what is no status.
+        other => Err(Failure::Failed(format!("the upstream answered with status {other}"))),
+    });
+    let failed = outcome.as_ref().map_or(true, |response| response.status().is_server_error());
+    let mut given_back = false;
+    let mut seen = *seen;
+    if failed {
+        match give_back(&app.sandbox, &app.store, &key.grant, &seen, &admitted_call, window).await {
+            Ok(after) => (seen, given_back) = (after, true),
+            Err(error) => tracing::error!(%error, unrefunded = 1, "a failed call was not given back"),
+        }
     }
 
     // 6. Answer.
+    let mut headers = limits(&seen, now);
+    headers.extend(announcements(current));
     match outcome {
-        Ok(response) => Ok(incoming(context, response, headers)),
-        Err(failure) => Err(Refused::new(upstream_problem(failure), headers)),
+        Ok(response) => Ok(incoming(context, response, headers, method == Method::HEAD)),
+        Err(failure) => Err(Refused::new(upstream_problem(failure, given_back), headers)),
     }
 }
 
@@ -236,7 +233,11 @@ fn operation(api: &Api, method: &str, path: &str) -> Option<Route> {
 }
 
 fn refuse(refusal: Refusal, seen: &Seen, now: Time, invalid: &dyn Fn() -> Problem) -> Refused {
-    let headers = limits(seen, now);
+    // Whoever holds a key that opens nothing learns nothing of the subscription.
+    let headers = match refusal {
+        Refusal::Inactive | Refusal::Key => HeaderMap::new(),
+        Refusal::Quota { .. } | Refusal::Rate { .. } => limits(seen, now),
+    };
     let seconds = |ms: i64| u32::try_from((ms + 999) / 1000).unwrap_or(u32::MAX).max(1);
     let problem = match refusal {
         Refusal::Inactive => Problem::new(
@@ -256,45 +257,6 @@ fn refuse(refusal: Refusal, seen: &Seen, now: Time, invalid: &dyn Fn() -> Proble
     Refused::new(problem, headers)
 }
 
-/// `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10): what is left, in units.
-fn limits(seen: &Seen, now: Time) -> HeaderMap {
-    let (mut policies, mut left) = (Vec::new(), Vec::new());
-    if let Some(quota) = seen.plan.quota {
-        let window_s = seen.plan.window_s(seen.grant.pe);
-        let reset_s = (Time::of_hour(seen.grant.pe).ms() - now.ms() + 999) / 1000;
-        policies.push(format!("\"quota\";q={};w={window_s}", quota.units));
-        left.push(format!("\"quota\";r={};t={}", (quota.units - seen.grant.u).max(0), reset_s.max(0)));
-    }
-    if let Some(rate) = seen.plan.rate {
-        let ahead_us = (seen.grant.t - us(now)).max(0);
-        let burst_us = rate.burst * rate.unit_us;
-        policies.push(format!("\"rate\";q={};w={}", rate.burst, (burst_us + 999_999) / 1_000_000));
-        left.push(format!(
-            "\"rate\";r={};t={}",
-            ((burst_us - ahead_us) / rate.unit_us.max(1)).max(0),
-            (ahead_us + 999_999) / 1_000_000
-        ));
-    }
-    let mut headers = HeaderMap::new();
-    for (name, parts) in [(RATE_LIMIT_POLICY, policies), (RATE_LIMIT, left)] {
-        if let (false, Ok(value)) = (parts.is_empty(), HeaderValue::from_str(&parts.join(", "))) {
-            headers.insert(name, value);
-        }
-    }
-    headers
-}
-
-/// `Deprecation` (RFC 9745) and `Sunset` (RFC 8594).
-fn announcements(current: &CurrentVersion) -> HeaderMap {
-    let deprecation = current.deprecated_at.map(|at| (DEPRECATION, format!("@{}", at.seconds())));
-    let sunset = current.sunset_at.map(|at| (SUNSET, at.http_date()));
-    [deprecation, sunset]
-        .into_iter()
-        .flatten()
-        .filter_map(|(name, value)| Some((name, HeaderValue::from_str(&value).ok()?)))
-        .collect()
-}
-
 /// The call as the upstream gets it.
 fn outgoing(
     secret: &Secret,
@@ -304,11 +266,9 @@ fn outgoing(
     api: &Api,
 ) -> Result<http::Request<Full<Bytes>>, Refused> {
     let (parts, body) = request.into_parts();
-    let looped =
-        parts.headers.get_all(VIA).iter().any(|via| {
-            via.to_str().is_ok_and(|via| via.split(',').any(|hop| hop.split_whitespace().nth(1) == Some(NAME)))
-        });
-    if looped {
+    let name = received_by(context);
+    let ours = |hop: &str| hop.split_whitespace().nth(1).is_some_and(|host| host.eq_ignore_ascii_case(name));
+    if parts.headers.get_all(VIA).iter().any(|via| via.to_str().is_ok_and(|via| via.split(',').any(ours))) {
         return Err(Problem::new(Kind::LoopDetected, "The upstream of this API leads back to this door.").into());
     }
     // An API that is only described has nowhere to go.
@@ -317,14 +277,13 @@ fn outgoing(
     let uri: Uri =
         format!("{}{}{query}", base.trim_end_matches('/'), target.path).parse().map_err(Problem::internal)?;
     let mut headers = end_to_end(parts.headers);
-    // Keys are ours, not the upstream's; what else these headers hold is for the upstream.
-    while let Some((_, header)) = credentials(&headers).filter(|(key, _)| shared::secret_key::is_ours(secret, key)) {
-        headers.remove(header);
-    }
-    for name in [HOST, CONTENT_LENGTH] {
+    // Keys and tokens are ours, not the upstream's; what else these headers hold is for the upstream.
+    let ours = |key: &str| shared::secret_key::is_ours(secret, key) || key.starts_with("dwt_");
+    let found: Vec<_> = credentials(&headers).filter(|(key, _)| ours(key)).map(|(_, header)| header).collect();
+    for name in found.into_iter().chain([HOST, CONTENT_LENGTH]) {
         headers.remove(name);
     }
-    headers.append(VIA, HeaderValue::from_static("1.1 doorway"));
+    sign(&mut headers, context);
     if let Ok(id) = HeaderValue::from_str(&context.request_id) {
         headers.insert(X_REQUEST_ID, id);
     }
@@ -332,6 +291,17 @@ fn outgoing(
         http::Request::builder().method(parts.method).uri(uri).body(Full::new(body)).map_err(Problem::internal)?;
     *outgoing.headers_mut() = headers;
     Ok(outgoing)
+}
+
+/// This door's name in `Via`: the platform's own host. Another platform's door on the way is no loop.
+fn received_by(context: &Context) -> &str {
+    context.base_url.split_once("//").map_or("doorway", |(_, host)| host)
+}
+
+fn sign(headers: &mut HeaderMap, context: &Context) {
+    if let Ok(via) = HeaderValue::from_str(&format!("1.1 {}", received_by(context))) {
+        headers.append(VIA, via);
+    }
 }
 
 /// Without what concerns one connection only: the known ones, and those that `Connection` names.
@@ -350,46 +320,39 @@ fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
 }
 
 /// The upstream's answer as the caller gets it.
-fn incoming(context: &Context, response: http::Response<Bytes>, ours: HeaderMap) -> Response {
+fn incoming(context: &Context, response: http::Response<Bytes>, ours: HeaderMap, is_head: bool) -> Response {
     let (mut parts, body) = response.into_parts();
     parts.headers = end_to_end(parts.headers);
-    parts.headers.remove(CONTENT_LENGTH);
+    // Of an answer without a body it is the length that the body would have (RFC 9110, 8.6).
+    if !is_head && parts.status != StatusCode::NOT_MODIFIED {
+        parts.headers.remove(CONTENT_LENGTH);
+    }
     parts.headers.extend(ours);
-    parts.headers.append(VIA, HeaderValue::from_static("1.1 doorway"));
+    sign(&mut parts.headers, context);
     if let Ok(id) = HeaderValue::from_str(&context.request_id) {
         parts.headers.insert(X_REQUEST_ID, id);
-    }
-    // An upstream may speak of switching protocols; Lambda cannot.
-    if parts.status.is_informational() {
-        parts.status = StatusCode::BAD_GATEWAY;
     }
     parts.extensions = http::Extensions::new();
     Response::from_parts(parts, body)
 }
 
-fn upstream_problem(failure: Failure) -> Problem {
-    match failure {
-        Failure::Forbidden => Problem::new(
-            Kind::UpstreamForbidden,
-            "The API's upstream is at an address that may not be reached from here. Its provider must change it.",
-        ),
-        Failure::Timeout => Problem::new(
-            Kind::UpstreamTimeout,
-            "The API's upstream did not answer in time. The call was given back to your quota.",
-        ),
-        Failure::TooLarge => Problem::new(
-            Kind::UpstreamFailed,
-            "The API's upstream answered with more than 4.4 MB, which cannot be handed on. The call was given back to your quota.",
-        ),
-        Failure::Failed(cause) => {
-            let mut problem = Problem::new(
-                Kind::UpstreamFailed,
-                "The API's upstream could not be reached or broke off. The call was given back to your quota.",
-            );
-            problem.internal = Some(cause);
-            problem
+fn upstream_problem(failure: Failure, given_back: bool) -> Problem {
+    let (kind, what) = match &failure {
+        Failure::Forbidden => {
+            (Kind::UpstreamForbidden, "The API's upstream is at an address that may not be reached from here.")
         }
+        Failure::Timeout => (Kind::UpstreamTimeout, "The API's upstream did not answer in time."),
+        Failure::TooLarge => {
+            (Kind::UpstreamFailed, "The API's upstream answered with more than 4.4 MB, which cannot be handed on.")
+        }
+        Failure::Failed(_) => (Kind::UpstreamFailed, "The API's upstream could not be reached or broke off."),
+    };
+    let settled = if given_back { " The call was given back to your quota." } else { "" };
+    let mut problem = Problem::new(kind, format!("{what}{settled}"));
+    if let Failure::Failed(cause) = failure {
+        problem.internal = Some(cause);
     }
+    problem
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use shared::chassis::EventError;
 use shared::event::{ApiState, Envelope, KeyState, RoutesState, State as _, SubscriptionPhase, SubscriptionState};
 use shared::time::Time;
 
-use crate::grant::NewTerms;
 use crate::plan::Plan;
 use crate::store::{KeyRow, Store};
 
@@ -39,13 +38,7 @@ async fn take_subscription(store: &Store, subscription: &SubscriptionState, now:
     store.ensure_grant(&id, now).await?;
     // The terms first: a grant never names terms that are not there.
     store.put_terms(&id, subscription.terms_revision, &subscription.terms).await?;
-    let plan = Plan::new(subscription.terms_revision, &subscription.terms);
-    let terms = NewTerms {
-        revision: subscription.terms_revision,
-        quota: plan.quota.map_or(-1, |quota| quota.units),
-        window_end: plan.window_end(now),
-    };
-    store.change_terms(&id, terms, now).await?;
+    store.change_terms(&id, &Plan::new(subscription.terms_revision, &subscription.terms), now).await?;
     let state = match subscription.state {
         SubscriptionPhase::Requested => "R",
         SubscriptionPhase::Active => "A",

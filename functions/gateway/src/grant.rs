@@ -29,6 +29,8 @@ pub struct Grant {
     pub s: String,
     /// Revision of the terms.
     pub pr: u64,
+    /// The kind of the quota window: `M` month, `D` day, `N` none.
+    pub wk: String,
     /// End of the quota window, an hour number.
     pub pe: i64,
     /// Units used in the window.
@@ -74,8 +76,6 @@ impl Grant {
 pub struct Call {
     /// The request's time.
     pub now: Time,
-    /// The key's number.
-    pub key: u32,
     /// What is counted.
     pub counter: Counter,
     /// The call's units.
@@ -139,13 +139,13 @@ pub fn refusal(grant: &Grant, plan: &Plan, call: &Call) -> Option<Refusal> {
     if grant.s != "A" {
         return Some(Refusal::Inactive);
     }
-    if grant.k.get(&call.key.to_string()).is_none_or(|not_after| *not_after <= call.now.seconds()) {
+    if grant.k.get(&call.counter.key.to_string()).is_none_or(|not_after| *not_after <= call.now.seconds()) {
         return Some(Refusal::Key);
     }
     if let Some(quota) = plan.quota.filter(|quota| quota.hard) {
-        let (used, end) = if window_turns(grant, call) { (0, plan.window_end(call.now)) } else { (grant.u, grant.pe) };
+        let used = if window_turns(grant, call) { 0 } else { grant.u };
         if used > quota.units - call.weight {
-            return Some(Refusal::Quota { until: Time::of_hour(end) });
+            return Some(Refusal::Quota { until: Time::of_hour(window(grant, plan, call)) });
         }
     }
     if let Some(rate) = plan.rate {
@@ -159,6 +159,12 @@ pub fn refusal(grant: &Grant, plan: &Plan, call: &Call) -> Option<Refusal> {
 
 fn window_turns(grant: &Grant, call: &Call) -> bool {
     call.now.hour() >= grant.pe
+}
+
+/// The end of the quota window that a call is counted in.
+#[must_use]
+pub fn window(grant: &Grant, plan: &Plan, call: &Call) -> i64 {
+    if window_turns(grant, call) { plan.window_end(call.now) } else { grant.pe }
 }
 
 /// Whether this call turns the bucket: at a new hour, or when the item has grown over its page. `seen_ms` is when this
@@ -184,7 +190,7 @@ pub fn admission(grant: &Grant, plan: &Plan, call: &Call, turn: bool) -> Update 
         ("#s", "s".to_owned()),
         ("#pr", "pr".to_owned()),
         ("#k", "k".to_owned()),
-        ("#kid", call.key.to_string()),
+        ("#kid", call.counter.key.to_string()),
         ("#b", "b".to_owned()),
         ("#pe", "pe".to_owned()),
         ("#w", generation(grant.b)),
@@ -226,7 +232,7 @@ pub fn admission(grant: &Grant, plan: &Plan, call: &Call, turn: bool) -> Update 
     }
     if window_turns(grant, call) {
         set.extend(["#u = :wt", "#pe = :npe"]);
-        values.push((":npe", Value::N(plan.window_end(call.now))));
+        values.push((":npe", Value::N(window(grant, plan, call))));
     } else {
         set.push("#u = #u + :wt");
         if let Some(quota) = plan.quota.filter(|quota| quota.hard) {
@@ -268,14 +274,17 @@ pub fn refund(grant: &Grant, call: &Call, sequence: u64, admitted_pe: i64) -> Up
         ("#b", "b".to_owned()),
         ("#pe", "pe".to_owned()),
     ];
-    if grant.pe == admitted_pe {
+    let mut condition = vec!["#b = :b", "#pe = :pe", "(attribute_not_exists(#w.#me) OR #w.#me < :seq)"];
+    // New terms may have begun a window of the same end afresh: its use never falls below nothing.
+    if grant.pe == admitted_pe && grant.u >= call.weight {
         set.push("#u = #u - :wt");
+        condition.push("#u >= :wt");
         names.push(("#u", "u".to_owned()));
     }
     let number = |number: u64| Value::N(i64::try_from(number).unwrap_or(i64::MAX));
     Update {
         update: format!("SET {}", set.join(", ")),
-        condition: "#b = :b AND #pe = :pe AND (attribute_not_exists(#w.#me) OR #w.#me < :seq)".to_owned(),
+        condition: condition.join(" AND "),
         names,
         values: vec![
             (":one", Value::N(1)),
@@ -288,51 +297,79 @@ pub fn refund(grant: &Grant, call: &Call, sequence: u64, admitted_pe: i64) -> Up
     }
 }
 
-/// The write that closes the bucket of a grant without a call: by the sweep when the hour is over, or with new terms.
+/// The write that closes the bucket of an idle grant when its hour is over.
 #[must_use]
-pub fn turn(grant: &Grant, hour: i64, terms: Option<NewTerms>) -> Update {
+pub fn turn(grant: &Grant, hour: i64) -> Update {
     let number = |number: u64| Value::N(i64::try_from(number).unwrap_or(i64::MAX));
-    let mut set = vec!["#v = #v + :one", "#b = :b1", "#bh = :h", "#wn = :e", "#c = :e", "#f = :e"];
-    let mut condition = vec!["#b = :b"];
-    let mut names = vec![
-        ("#v", "v".to_owned()),
-        ("#b", "b".to_owned()),
-        ("#bh", "bh".to_owned()),
-        ("#wn", generation(grant.b + 1)),
-        ("#c", "c".to_owned()),
-        ("#f", "f".to_owned()),
-    ];
-    let mut values = vec![
-        (":one", Value::N(1)),
-        (":b", number(grant.b)),
-        (":b1", number(grant.b + 1)),
-        (":h", Value::N(hour.max(grant.bh))),
-        (":e", Value::M(None)),
-    ];
-    if let Some(terms) = terms {
-        set.extend(["#pr = :pr", "#q = :q", "#T = :z"]);
-        condition.push("#pr < :pr");
-        names.extend([("#pr", "pr".to_owned()), ("#q", "q".to_owned()), ("#T", "T".to_owned())]);
-        values.extend([(":pr", number(terms.revision)), (":q", Value::N(terms.quota)), (":z", Value::N(0))]);
-        if terms.window_end != grant.pe {
-            // Another kind of window begins afresh; the same one goes on with what was used.
-            set.extend(["#pe = :npe", "#u = :z"]);
-            names.extend([("#pe", "pe".to_owned()), ("#u", "u".to_owned())]);
-            values.push((":npe", Value::N(terms.window_end)));
-        }
+    Update {
+        update: "SET #v = #v + :one, #b = :b1, #bh = :h, #wn = :e, #c = :e, #f = :e".to_owned(),
+        condition: "#b = :b".to_owned(),
+        names: vec![
+            ("#v", "v".to_owned()),
+            ("#b", "b".to_owned()),
+            ("#bh", "bh".to_owned()),
+            ("#wn", generation(grant.b + 1)),
+            ("#c", "c".to_owned()),
+            ("#f", "f".to_owned()),
+        ],
+        values: vec![
+            (":one", Value::N(1)),
+            (":b", number(grant.b)),
+            (":b1", number(grant.b + 1)),
+            (":h", Value::N(hour.max(grant.bh))),
+            (":e", Value::M(None)),
+        ],
     }
-    Update { update: format!("SET {}", set.join(", ")), condition: condition.join(" AND "), names, values }
 }
 
-/// Terms that a grant changes to.
-#[derive(Clone, Copy, Debug)]
-pub struct NewTerms {
-    /// Their revision.
-    pub revision: u64,
-    /// The quota's units; -1 for none.
-    pub quota: i64,
-    /// The end of the window that now is in.
-    pub window_end: i64,
+/// The write that brings a grant to new terms, if they are newer: it turns the bucket, so that every bucket's calls were
+/// admitted under one revision.
+///
+/// A quota of the same kind of window goes on with what was used. Another kind has its own use: the old one is put aside
+/// and found again when the terms come back to it, so that going to and fro gives nothing twice. In the same way the rate
+/// limiter keeps how many units it is ahead.
+#[must_use]
+pub fn change(grant: &Grant, before: Option<&Plan>, plan: &Plan, now: Time) -> Update {
+    let mut write = turn(grant, now.hour());
+    let mut set = vec![" #pr = :pr"];
+    write.condition.push_str(" AND #pr < :pr");
+    write.names.push(("#pr", "pr".to_owned()));
+    write.values.push((":pr", Value::N(i64::try_from(plan.revision).unwrap_or(i64::MAX))));
+    if grant.wk != plan.window_kind() {
+        set.extend([
+            "#ua = #u",
+            "#ea = #pe",
+            "#u = if_not_exists(#ub, :z)",
+            "#pe = if_not_exists(#eb, :npe)",
+            "#wk = :wk",
+        ]);
+        write.names.extend([
+            ("#u", "u".to_owned()),
+            ("#pe", "pe".to_owned()),
+            ("#ua", format!("u{}", grant.wk)),
+            ("#ea", format!("e{}", grant.wk)),
+            ("#ub", format!("u{}", plan.window_kind())),
+            ("#eb", format!("e{}", plan.window_kind())),
+            ("#wk", "wk".to_owned()),
+        ]);
+        write.values.extend([
+            (":z", Value::N(0)),
+            (":npe", Value::N(plan.window_end(now))),
+            (":wk", Value::S(plan.window_kind())),
+        ]);
+    }
+    if let Some(rate) = plan.rate {
+        let ahead = i128::from((grant.t - us(now)).max(0));
+        let before_us = before.and_then(|plan| plan.rate).map_or(rate.unit_us, |rate| rate.unit_us).max(1);
+        let scaled = ahead * i128::from(rate.unit_us) / i128::from(before_us);
+        let most = i128::from(rate.burst) * i128::from(rate.unit_us);
+        set.push("#T = :t");
+        write.names.push(("#T", "T".to_owned()));
+        write.values.push((":t", Value::N(us(now) + i64::try_from(scaled.min(most)).unwrap_or(0))));
+    }
+    write.update.push(',');
+    write.update.push_str(&set.join(", "));
+    write
 }
 
 #[cfg(test)]
@@ -346,6 +383,7 @@ mod tests {
         Grant {
             s: "A".into(),
             pr: 3,
+            wk: "D".into(),
             pe: 1000,
             u: 5,
             t: 0,
@@ -361,7 +399,7 @@ mod tests {
 
     fn call(now_ms: i64) -> Call {
         let counter = Counter { key: 1, api: 1, version: 1, operation: 7 };
-        Call { now: Time::from_ms(now_ms), key: 1, counter, weight: 2, writer: "me".into(), sequence: 41 }
+        Call { now: Time::from_ms(now_ms), counter, weight: 2, writer: "me".into(), sequence: 41 }
     }
 
     /// Years 2000 and later only: hours since 1970 begin at 262,968.
@@ -397,9 +435,14 @@ mod tests {
         }
         check(&refund(&recent(), &call(HOUR * HOUR_MS), 42, HOUR + 100));
         check(&refund(&recent(), &call(HOUR * HOUR_MS), 42, HOUR));
-        check(&turn(&recent(), HOUR, None));
-        check(&turn(&recent(), HOUR, Some(NewTerms { revision: 4, quota: 9, window_end: 1 })));
-        check(&turn(&recent(), HOUR, Some(NewTerms { revision: 4, quota: 9, window_end: HOUR + 100 })));
+        check(&turn(&recent(), HOUR));
+        let rate = json!({"calls": 5, "per_seconds": 1});
+        let day = json!({"calls": 9, "period": "day"});
+        for json in [json!({}), json!({"quota": day}), json!({"rate": rate}), json!({"quota": day, "rate": rate})] {
+            let plan = Plan::new(4, &terms(&json));
+            check(&change(&recent(), None, &plan, Time::of_hour(HOUR)));
+            check(&change(&recent(), Some(&plan), &plan, Time::of_hour(HOUR)));
+        }
     }
 
     fn check(update: &Update) {
@@ -446,6 +489,27 @@ mod tests {
         let grant = Grant { u: 6, pe: HOUR, ..recent() };
         assert_eq!(refusal(&grant, &plan, &call(HOUR * HOUR_MS)), None);
         assert!(refusal(&grant, &plan, &call(HOUR * HOUR_MS - 1)).is_some());
+    }
+
+    #[test]
+    fn going_to_other_terms_and_back_gives_no_quota_and_no_burst_twice() {
+        let day = Plan::new(
+            4,
+            &terms(
+                &json!({"quota": {"calls": 9, "period": "day"}, "rate": {"calls": 1, "per_seconds": 1, "burst": 10}}),
+            ),
+        );
+        let none = Plan::new(5, &terms(&json!({})));
+        let now = Time::of_hour(HOUR);
+        let same = change(&recent(), Some(&day), &day, now);
+        assert!(!same.update.contains("#u"), "{}", same.update);
+        let away = change(&recent(), Some(&day), &none, now);
+        assert!(away.update.contains("#ua = #u, #ea = #pe, #u = if_not_exists(#ub, :z)"), "{}", away.update);
+        assert!(away.names.contains(&("#ua", "uD".to_owned())) && away.names.contains(&("#ub", "uN".to_owned())));
+        let ahead = Grant { t: us(now) + 4_000_000, ..recent() };
+        let faster = Plan::new(5, &terms(&json!({"rate": {"calls": 2, "per_seconds": 1, "burst": 10}})));
+        let write = change(&ahead, Some(&day), &faster, now);
+        assert!(write.values.contains(&(":t", Value::N(us(now) + 2_000_000))), "{:?}", write.values);
     }
 
     #[test]

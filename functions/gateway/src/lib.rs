@@ -14,6 +14,7 @@ pub mod control;
 pub mod door;
 pub mod events;
 pub mod grant;
+mod limits;
 pub mod plan;
 pub mod refused;
 pub mod routes;
@@ -21,7 +22,7 @@ pub mod sandbox;
 pub mod store;
 pub mod upstream;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use shared::chassis::environment::{Missing, door_secret, variable};
 use shared::chassis::table::Table;
@@ -35,6 +36,10 @@ use crate::refused::Refused;
 use crate::sandbox::Sandbox;
 use crate::store::Store;
 use crate::upstream::{Range, Reach, Upstreams};
+
+/// How often the sweep comes, in milliseconds, and how long one may take.
+const SWEEP_MS: i64 = 300_000;
+const SWEEP: Duration = Duration::from_secs(20);
 
 /// What the operator sets.
 #[derive(Clone)]
@@ -107,15 +112,24 @@ impl App {
         }
     }
 
-    /// Closes the buckets of idle grants, so that what was counted becomes final.
+    /// Closes the buckets of idle grants, so that what was counted becomes final. Each run begins with another shard and ends
+    /// in time, so that all come round however many there are.
     async fn sweep(&self, now: Time) -> Result<u64, Problem> {
+        let started = Instant::now();
+        let first = u32::try_from(now.ms() / SWEEP_MS % i64::from(Store::shards())).unwrap_or(0);
         let mut turned = 0;
-        for shard in 0..Store::shards() {
+        for n in 0..Store::shards() {
             let mut after = None;
             loop {
-                let (grants, position) = self.store.grants(shard, after.as_deref()).await?;
+                let (grants, position) = self.store.grants((first + n) % Store::shards(), after.as_deref()).await?;
                 for grant in grants {
-                    turned += u64::from(self.store.sweep(&grant, now).await?);
+                    if started.elapsed() > SWEEP {
+                        return Ok(turned);
+                    }
+                    match self.store.sweep(&grant, now).await {
+                        Ok(swept) => turned += u64::from(swept),
+                        Err(error) => tracing::error!(%error, grant, "not swept"),
+                    }
                 }
                 after = position;
                 if after.is_none() {

@@ -92,6 +92,16 @@ impl Plan {
         self.weights.get(operation).map_or(1, |weight| i64::from(*weight))
     }
 
+    /// The kind of the quota's window, as the grant names it.
+    #[must_use]
+    pub fn window_kind(&self) -> &'static str {
+        match self.quota.map(|quota| quota.period) {
+            None => "N",
+            Some(Period::Month) => "M",
+            Some(Period::Day) => "D",
+        }
+    }
+
     /// The end of the quota window that a moment is in, as an hour number.
     #[must_use]
     pub fn window_end(&self, now: Time) -> i64 {

@@ -59,8 +59,6 @@ impl Refused {
                 .collect();
             counts.pending = 0;
             counts.written_ms = now.ms();
-            // An hour that is over gets no more.
-            counts.rows.retain(|(_, hour), _| *hour + 1 >= now.hour());
             (rows, now)
         };
         let mut result = Ok(());
@@ -70,6 +68,10 @@ impl Refused {
                 result = Err(error);
             }
         }
+        // An hour that is over gets no more, once it is written.
+        let mut counts = self.counts();
+        let Counts { rows, dirty, .. } = &mut *counts;
+        rows.retain(|row, _| row.1 + 1 >= now.hour() || dirty.contains(row));
         result
     }
 }

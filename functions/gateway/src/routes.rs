@@ -56,8 +56,10 @@ impl Routes {
     #[must_use]
     pub fn find(&self, method: &str, path: &str) -> Match<'_> {
         let segments: Vec<_> = split(path).map(|segment| percent_decode_str(segment).decode_utf8_lossy()).collect();
-        // An upstream may resolve these: what would be matched is not what would be called.
-        if segments.iter().any(|segment| segment == "." || segment == ".." || segment.contains('/')) {
+        // An upstream may resolve these, some after they cut off `;…` or read `\\` as `/`: what would be matched is not what
+        // would be called.
+        let dots = |segment: &str| matches!(segment.split(';').next(), Some("." | ".."));
+        if segments.iter().any(|segment| dots(segment) || segment.contains(['/', '\\', '\0'])) {
             return Match::Nothing;
         }
         let mut methods = BTreeSet::new();
@@ -160,6 +162,9 @@ mod tests {
             ("/users/a%20b", "/users/{id}"),
             ("/users/%2e%2e", "-"),
             ("/users/..", "-"),
+            ("/users/..;x", "-"),
+            ("/users/..%5Cadmin", "-"),
+            ("/users/a;v=1", "/users/{id}"),
             ("/users/", "-"),
             ("/users", "POST"),
             ("/", "/"),

@@ -143,15 +143,24 @@ impl Sandbox {
         }
     }
 
-    /// Remembers an image of a grant.
+    /// Remembers an image of a grant, and finds the plan of its terms.
     pub async fn see(&self, store: &Store, id: &str, grant: Grant, now: Time) -> Result<Seen, StoreError> {
         let plan = self.plan(store, id, grant.pr).await?;
+        Ok(self.remember(id, grant, plan, now))
+    }
+
+    /// Remembers an image of a grant whose plan is known.
+    pub fn remember(&self, id: &str, grant: Grant, plan: Arc<Plan>, now: Time) -> Seen {
         let mut memory = self.memory();
         let bucket_seen_ms =
             memory.grants.get(id).filter(|seen| seen.grant.b == grant.b).map_or(now.ms(), |seen| seen.bucket_seen_ms);
         let seen = Seen { grant, plan, bucket_seen_ms };
-        keep(&mut memory.grants, id.to_owned(), seen.clone());
-        Ok(seen)
+        if seen.grant.pr == seen.plan.revision {
+            keep(&mut memory.grants, id.to_owned(), seen.clone());
+        } else {
+            memory.grants.remove(id);
+        }
+        seen
     }
 
     async fn plan(&self, store: &Store, id: &str, revision: u64) -> Result<Arc<Plan>, StoreError> {

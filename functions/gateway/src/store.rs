@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata as _, SdkError};
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
@@ -23,15 +24,16 @@ use shared::event::{ApiState, RoutesState, Terms};
 use shared::meter::{GRANT_SK, REFUSED_SK};
 use shared::time::Time;
 
-use crate::grant::{Grant, NewTerms, Update, Value};
+use crate::grant::{Grant, Update, Value, change, turn};
+use crate::plan::Plan;
 
+/// How long one try of an update may take.
+const TRY: Duration = Duration::from_millis(1500);
 /// How long an admission or a refund may try.
 const BUDGET: Duration = Duration::from_secs(3);
 const SHARDS: u32 = 16;
 /// A row of refused calls is kept for a week: `usage` has it from the stream at once.
 const REFUSED_S: i64 = 7 * 24 * 3600;
-/// A key that was revoked this long ago is forgotten: no event about it can still be on its way.
-const PRUNED_S: i64 = 15 * 24 * 3600;
 
 /// The gateway's own table.
 #[derive(Clone, Debug)]
@@ -136,7 +138,9 @@ impl Store {
             .return_values_on_condition_check_failure(ALL_OLD)
             .customize()
             .config_override(
-                aws_sdk_dynamodb::Config::builder().retry_config(RetryConfig::standard().with_max_attempts(1)),
+                aws_sdk_dynamodb::Config::builder()
+                    .retry_config(RetryConfig::standard().with_max_attempts(1))
+                    .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(TRY).build()),
             )
             .send()
             .await;
@@ -183,21 +187,12 @@ impl Store {
             ("pk".into(), AttributeValue::S(grant.to_owned())),
             ("sk".into(), AttributeValue::S(GRANT_SK.to_owned())),
             ("s".into(), AttributeValue::S("N".to_owned())),
+            ("wk".into(), AttributeValue::S("N".to_owned())),
             ("bh".into(), number(now.hour())),
         ]);
-        for (name, value) in [
-            ("sr", 0),
-            ("pr", 0),
-            ("q", -1),
-            ("pe", 0),
-            ("u", 0),
-            ("T", 0),
-            ("b", 1),
-            ("v", 1),
-            ("la", 0),
-            ("lf", 0),
-            ("sl", 0),
-        ] {
+        for (name, value) in
+            [("sr", 0), ("pr", 0), ("pe", 0), ("u", 0), ("T", 0), ("b", 1), ("v", 1), ("la", 0), ("lf", 0)]
+        {
             item.insert(name.to_owned(), number(value));
         }
         // An update of a path into a map that is not there is an error, so every map is there from the beginning.
@@ -235,38 +230,30 @@ impl Store {
     }
 
     /// Brings a grant to new terms, if they are newer than its own.
-    pub async fn change_terms(&self, grant: &str, terms: NewTerms, now: Time) -> Result<(), StoreError> {
+    pub async fn change_terms(&self, grant: &str, plan: &Plan, now: Time) -> Result<(), StoreError> {
         let Some(image) = self.grant(grant).await? else { return Ok(()) };
+        if image.pr >= plan.revision {
+            return Ok(());
+        }
+        let before = self.terms(grant, image.pr).await?.map(|terms| Plan::new(image.pr, &terms));
         self.settle(grant, image, |image| {
-            (image.pr < terms.revision).then(|| crate::grant::turn(image, now.hour(), Some(terms)))
+            (image.pr < plan.revision).then(|| change(image, before.as_ref(), plan, now))
         })
         .await?;
         Ok(())
     }
 
-    /// Closes the bucket of an idle grant whose hour is over, and forgets keys that were revoked long ago.
+    /// Closes the bucket of an idle grant whose hour is over.
     pub async fn sweep(&self, id: &str, now: Time) -> Result<bool, StoreError> {
         let Some(image) = self.grant(id).await? else { return Ok(false) };
-        for (key, not_after) in &image.k {
-            if *not_after < now.seconds() - PRUNED_S {
-                self.write(
-                    id,
-                    "REMOVE #k.#n SET #v = #v + :one",
-                    "#k.#n < :old",
-                    &[("#k", "k"), ("#n", key), ("#v", "v")],
-                    &[
-                        (":one", AttributeValue::N("1".into())),
-                        (":old", AttributeValue::N((now.seconds() - PRUNED_S).to_string())),
-                    ],
-                )
-                .await?;
-            }
-        }
-        let idle = |image: &Grant| now.hour() > image.bh && !(image.c.is_empty() && image.f.is_empty());
+        // What was counted becomes final soon; that nothing was counted is said once a day, which is what it is worth.
+        let today = now.day().0.hour();
+        let counted = |image: &Grant| !(image.c.is_empty() && image.f.is_empty());
+        let idle = |image: &Grant| now.hour() > image.bh && (counted(image) || today > image.bh);
         if !idle(&image) {
             return Ok(false);
         }
-        self.settle(id, image, |image| idle(image).then(|| crate::grant::turn(image, now.hour(), None))).await?;
+        self.settle(id, image, |image| idle(image).then(|| turn(image, now.hour()))).await?;
         Ok(true)
     }
 

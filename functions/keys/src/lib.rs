@@ -96,33 +96,8 @@ impl Function for App {
 
 #[cfg(test)]
 mod tests {
-    /// `UPDATE_DOCUMENTS=1 cargo test -p keys` writes it.
     #[test]
     fn the_api_document_is_current() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
-        let now = super::document().to_pretty_json().unwrap() + "\n";
-        if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
-            std::fs::write(path, &now).unwrap();
-        }
-        assert!(
-            std::fs::read_to_string(path).unwrap_or_default() == now,
-            "openapi.json is stale: run with UPDATE_DOCUMENTS=1"
-        );
-    }
-
-    #[test]
-    fn every_reference_of_the_api_document_leads_somewhere() {
-        fn walk(value: &serde_json::Value, root: &serde_json::Value) {
-            if let Some(reference) = value.get("$ref").and_then(serde_json::Value::as_str) {
-                assert!(root.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
-            }
-            match value {
-                serde_json::Value::Object(map) => map.values().for_each(|value| walk(value, root)),
-                serde_json::Value::Array(list) => list.iter().for_each(|value| walk(value, root)),
-                _ => {}
-            }
-        }
-        let document: serde_json::Value = serde_json::from_str(&super::document().to_json().unwrap()).unwrap();
-        walk(&document, &document);
+        house::document_is_current(&super::document(), env!("CARGO_MANIFEST_DIR"));
     }
 }

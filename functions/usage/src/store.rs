@@ -158,9 +158,19 @@ impl Store {
         Ok(())
     }
 
-    async fn walk(&self, subscription: &str, head: Head) -> Result<Head, StoreError> {
-        let buckets: Vec<Bucket> = self.between(subscription, &format!("B#{:010}", head.hour), "B#~").await?;
-        Ok(head.advance(&buckets))
+    /// Reads page by page, and no further than the first gap.
+    async fn walk(&self, subscription: &str, mut head: Head) -> Result<Head, StoreError> {
+        let from = format!("B#{:010}", head.hour);
+        let mut after = None;
+        loop {
+            let page: (Vec<Bucket>, _) =
+                self.range(subscription, (&from, "B#~"), Order::Ascending, PAGE, after).await?;
+            head = head.advance(&page.0);
+            after = page.1;
+            if after.is_none() || page.0.last().is_none_or(|last| head.next <= last.b) {
+                return Ok(head);
+            }
+        }
     }
 
     async fn provider(&self, subscription: &str) -> Result<Option<OrganizationId>, StoreError> {

@@ -14,6 +14,7 @@ use hyper_util::rt::TokioExecutor;
 use serde::de::DeserializeOwned;
 
 use super::Context;
+use super::context::Bearer;
 use crate::problem::{Document, Kind, Problem};
 
 const TIMEOUT: Duration = Duration::from_secs(4);
@@ -71,7 +72,7 @@ impl Hops {
 pub struct Hop {
     client: Hops,
     base_url: String,
-    bearer: Option<String>,
+    bearer: Option<Bearer>,
 }
 
 impl Hop {
@@ -99,7 +100,7 @@ impl Hop {
             .uri(format!("{}{path}", self.base_url))
             .header(CONTENT_TYPE, "application/json");
         if let Some(bearer) = &self.bearer {
-            request = request.header(AUTHORIZATION, format!("Bearer {bearer}"));
+            request = request.header(AUTHORIZATION, format!("Bearer {}", bearer.as_str()));
         }
         if let Some((name, value)) = header {
             request = request.header(name, value);

@@ -10,6 +10,7 @@ use lambda_http::aws_lambda_events::encodings::Body;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::context::Bearer;
 use super::{Context, EventError, Function, Request, Response};
 use crate::event::Envelope;
 use crate::principal::Authentication;
@@ -144,7 +145,7 @@ fn request(event: ApiGatewayV2httpRequest) -> Result<Request, lambda_runtime::Er
     for cookie in event.cookies.unwrap_or_default() {
         headers.append(http::header::COOKIE, HeaderValue::from_str(&cookie)?);
     }
-    let bearer = bearer(&headers).map(str::to_owned);
+    let bearer = bearer(&headers).map(Bearer::new);
     let idempotency = headers.get("idempotency-key").map(|key| {
         let key = String::from_utf8_lossy(key.as_bytes()).into_owned();
         let fingerprint =
@@ -152,7 +153,9 @@ fn request(event: ApiGatewayV2httpRequest) -> Result<Request, lambda_runtime::Er
         (key, fingerprint)
     });
     let lambda = context.authorizer.map(|authorizer| authorizer.fields).unwrap_or_default();
-    let scheme = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok()).unwrap_or("https");
+    // API Gateway sets this header; whatever else it may say, nothing but a scheme is taken from it.
+    let plain = headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "http");
+    let scheme = if plain { "http" } else { "https" };
     let own = Context {
         request_id: context.request_id.unwrap_or_default(),
         now: Time::from_ms(context.time_epoch),
@@ -221,14 +224,17 @@ fn answer(response: Response) -> ApiGatewayV2httpResponse {
     let mut out = ApiGatewayV2httpResponse::default();
     out.status_code = i64::from(parts.status.as_u16());
     for name in parts.headers.keys() {
-        let values = parts.headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        let values = parts.headers.get_all(name).iter().filter_map(|value| std::str::from_utf8(value.as_bytes()).ok());
+        let values: Vec<_> = values.collect();
         if name == SET_COOKIE {
-            out.cookies.extend(values.map(str::to_owned));
-        } else if let Ok(joined) = HeaderValue::from_str(&values.collect::<Vec<_>>().join(", ")) {
+            out.cookies.extend(values.into_iter().map(str::to_owned));
+        } else if let (false, Ok(joined)) = (values.is_empty(), HeaderValue::from_str(&values.join(", "))) {
             out.headers.insert(name.clone(), joined);
         }
     }
-    let text = parts.headers.get(http::header::CONTENT_ENCODING).is_none()
+    // Lambda's 6 MB count a text as escaped JSON, up to six times its length: long ones go as base64.
+    let text = body.len() <= TEXT_BYTES_MAX
+        && parts.headers.get(http::header::CONTENT_ENCODING).is_none()
         && parts.headers.get(CONTENT_TYPE).is_none_or(is_text);
     let (body, is_base64_encoded) = match String::from_utf8(body.to_vec()) {
         Ok(body) if text => (Body::Text(body), false),
@@ -239,6 +245,8 @@ fn answer(response: Response) -> ApiGatewayV2httpResponse {
     out.is_base64_encoded = is_base64_encoded;
     out
 }
+
+const TEXT_BYTES_MAX: usize = 1_000_000;
 
 fn is_text(content_type: &HeaderValue) -> bool {
     let value = content_type.to_str().unwrap_or_default();
@@ -348,7 +356,12 @@ mod tests {
                 "{} {} {:?}",
                 request.method(),
                 request.uri(),
-                context.map(|context| (context.bearer, context.authentication, context.base_url, context.now))
+                context.map(|context| (
+                    context.bearer.map(|bearer| bearer.as_str().to_owned()),
+                    context.authentication,
+                    context.base_url,
+                    context.now
+                ))
             );
             Response::new(Bytes::from(text))
         }

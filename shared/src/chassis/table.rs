@@ -144,7 +144,7 @@ impl Table {
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(Duration::from_secs(2))
-                    .operation_attempt_timeout(Duration::from_secs(5))
+                    .operation_attempt_timeout(Duration::from_secs(3))
                     .build(),
             );
         config.set_endpoint_url(endpoint);

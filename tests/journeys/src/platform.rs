@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use crate::Organization;
 
 /// How long events may be on their way.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What is unlike the usual.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use shared::chassis::extract::{Caller, Idempotency, IfMatch, Json, Now, Path};
 use shared::chassis::reply::Reply;
-use shared::principal::{Role, needs};
+use shared::principal::{Permission, Role, needs};
 use shared::problem::Problem;
 use shared::slug::{Name, Slug};
 use shared::text::Label;
@@ -35,7 +35,7 @@ pub(crate) struct NewOrganization {
     slug: Slug,
     /// Its name for people.
     name: Label,
-    /// Its first owner; the longest-standing owner of the caller's organization when left out.
+    /// Its first owner; the longest-standing owner of the caller's organization when left out, which takes `accounts:read`.
     #[serde(default)]
     owner: Option<Owner>,
 }
@@ -53,7 +53,7 @@ pub(crate) struct OrganizationChange {
 pub(crate) struct FoundedOrganization<'a> {
     #[serde(flatten)]
     organization: &'a Organization,
-    /// Its first token, with an owner's role.
+    /// Its first token, with an owner's role and the end of the token that founded it.
     token: IssuedToken,
 }
 
@@ -124,6 +124,9 @@ pub(crate) async fn found(
     }
     let owner = match body.owner {
         Some(owner) => owner,
+        None if !caller.may(Permission::AccountsRead) => {
+            return Err(Problem::invalid("/owner", "is required: your token may not read who owns your organization"));
+        }
         None => app
             .store
             .first_owner(caller.organization.id)
@@ -134,7 +137,7 @@ pub(crate) async fn found(
     let founding = Founding {
         organization: Organization::new(body.slug, body.name, now),
         owner: Member::new(owner.email, owner.name, Role::Owner, now),
-        token: Token::new(&secret, first_token()?, Role::Owner, None, None, now),
+        token: Token::new(&secret, first_token()?, Role::Owner, None, app.store.own_end(&caller).await?, now),
         secret,
     };
     let organization = &founding.organization;

@@ -25,7 +25,7 @@ pub(crate) struct NewToken {
     #[serde(default)]
     #[schema(min_items = 1, max_items = 14)]
     scopes: Option<Vec<Permission>>,
-    /// When it stops; never by itself when left out.
+    /// When it stops, not after the token that makes it; never by itself when left out.
     #[serde(default)]
     expires_at: Option<Time>,
 }
@@ -88,8 +88,9 @@ pub(crate) async fn issue(
     }
     let scopes = body.scopes.map(|wished| scopes(body.role, wished)).transpose()?;
     may_grant(&caller, body.role, scopes.as_deref())?;
+    let expires_at = expiry(body.expires_at, app.store.own_end(&caller).await?, now)?;
     let secret = TokenSecret::mint();
-    let token = Token::new(&secret, body.name, body.role, scopes, expiry(body.expires_at, now)?, now);
+    let token = Token::new(&secret, body.name, body.role, scopes, expires_at, now);
     let reply = Reply::created(&IssuedToken::shown(&token, &secret), format!("/v1/accounts/tokens/{}", token.id))?
         .revision(token.revision);
     let hidden = reply.with_body(&IssuedToken::hidden(&token))?;

@@ -18,9 +18,14 @@ fn route(number: u32, operation: &Operation) -> Route {
     }
 }
 
-/// What a route takes in an event at most: its texts, each quote in them escaped, and the frame.
+/// What a route takes in an event at most: its texts, escaped twice, and the frame.
 fn bytes(route: &Route) -> usize {
-    let text = |text: &str| text.bytes().map(|byte| if matches!(byte, b'"' | b'\\') { 4 } else { 1 }).sum::<usize>();
+    let byte = |byte: u8| match byte {
+        b'"' | b'\\' => 4,
+        _ if byte.is_ascii_control() => 7,
+        _ => 1,
+    };
+    let text = |text: &str| text.bytes().map(byte).sum::<usize>();
     100 + text(&route.path) + text(&route.operation)
 }
 

@@ -207,18 +207,19 @@ fn a_version_of_too_many_words_says_so() {
 #[test]
 fn routes_come_in_parts_that_fit_an_event_twice_quoted() {
     assert_eq!(routes::parts(&[]), [vec![]]);
-    let long = "\"\\é".repeat(60);
-    let operations: Vec<Operation> =
-        (0..3_000).map(|n| operation(&format!("{long}{n}"), "GET", &format!("/{long}/{n}"), "")).collect();
-    let parts = routes::parts(&operations);
-    let numbers: Vec<u32> = parts.iter().flatten().map(|route| route.n).collect();
-    assert_eq!(numbers, (0..3_000).collect::<Vec<u32>>());
-    assert!(parts.len() > 1);
-    for part in &parts {
-        let data = serde_json::to_string(part).unwrap();
-        let event =
-            serde_json::to_string(&serde_json::json!({ "detail": serde_json::json!({ "data": data }) })).unwrap();
-        assert!(event.len() < 100_000, "{}", event.len());
+    for long in ["\"\\é".repeat(60), "\u{1}\n".repeat(120)] {
+        let operations: Vec<Operation> =
+            (0..3_000).map(|n| operation(&format!("{long}{n}"), "GET", &format!("/{long}/{n}"), "")).collect();
+        let parts = routes::parts(&operations);
+        let numbers: Vec<u32> = parts.iter().flatten().map(|route| route.n).collect();
+        assert_eq!(numbers, (0..3_000).collect::<Vec<u32>>());
+        assert!(parts.len() > 1);
+        for part in &parts {
+            let data = serde_json::to_string(part).unwrap();
+            let event =
+                serde_json::to_string(&serde_json::json!({ "detail": serde_json::json!({ "data": data }) })).unwrap();
+            assert!(event.len() < 100_000, "{}", event.len());
+        }
     }
 }
 

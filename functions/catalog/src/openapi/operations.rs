@@ -56,6 +56,15 @@ pub(super) fn read<'t, 'a>(
             );
             continue;
         }
+        if path.chars().any(char::is_control) {
+            warnings.push(
+                "path",
+                format!("The path {} holds control characters; its operations are left out.", quote(path)),
+                line,
+                &pointer,
+            );
+            continue;
+        }
         if path.len() < entry.key.len() {
             warnings.push(
                 "path",

@@ -91,7 +91,7 @@ impl<'t, 'a> Refs<'t, 'a> {
                         if let Some(text) = tree.text(entry.value) {
                             match &*entry.key {
                                 "$ref" => self.found.push((id, entry.value, text)),
-                                "$anchor" | "$dynamicAnchor" => {
+                                "$anchor" | "$dynamicAnchor" if text.len() <= REFERENCE_MAX => {
                                     self.anchors.entry(text).or_insert(id);
                                 }
                                 _ => {}

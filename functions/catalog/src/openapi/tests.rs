@@ -192,6 +192,29 @@ fn what_looks_like_a_reference_in_data_is_data() {
 }
 
 #[test]
+fn a_long_text_aliased_as_many_anchors_is_not_read_each_time() {
+    let schemas: String = (0..50_000).map(|n| format!("    s{n}: {{$anchor: *long}}\n")).collect();
+    let long = "a".repeat(1_000_000);
+    let text = format!(
+        "openapi: 3.1.0\ninfo: {{title: t, version: '1'}}\nx-a: &long {long}\ncomponents:\n  schemas:\n{schemas}"
+    );
+    let started = std::time::Instant::now();
+    assert_eq!(auto(&text).unwrap().warnings, []);
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_path_with_control_characters_is_left_out() {
+    let document = auto(
+        "openapi: 3.0.0\ninfo: {title: t, version: '1'}\npaths:\n  /a: {get: {}}\n  \"/b\\u0001\\n\\x7fc\": {get: {}}\n",
+    )
+    .unwrap();
+    assert_eq!(document.operations.iter().map(|o| o.path.as_str()).collect::<Vec<_>>(), ["/a"]);
+    let warned: Vec<(&str, u32)> = document.warnings.iter().map(|w| (w.code.as_str(), w.line)).collect();
+    assert_eq!(warned, [("path", 5)]);
+}
+
+#[test]
 fn circles_end() {
     assert_eq!(
         refusal("openapi: 3.1.0\ncomponents:\n  schemas:\n    A: {$ref: '#/components/schemas/B'}\n    B: {$ref: '#/components/schemas/A'}\n").0,
@@ -215,6 +238,10 @@ fn yaml_keeps_to_what_json_can_say() {
     assert_eq!(refusal("openapi: 3.0.0\npaths: {}\n~: b\n").0, "key");
     assert_eq!(refusal("openapi: 3.0.0\npaths: {}\nx: *gone\n").0, "syntax");
     assert_eq!(refusal("openapi: 3.0.0\npaths:\n\t/a: {}\n").0, "syntax");
+    let key =
+        |length: usize| format!("openapi: 3.0.0\npaths: {{}}\nx: &long {}\ny: {{*long : 1}}\n", "k".repeat(length));
+    assert!(auto(&key(1_000)).is_ok());
+    assert_eq!(refusal(&key(1_001)), ("key", Some(4), Some(5)));
     let document = auto("openapi: &v 3.0.0\ninfo: {title: yes, version: *v}\npaths:\n  /a: &item\n    get: {responses: {200: {}}}\n  /b: *item\n").unwrap();
     assert_eq!((document.title.as_str(), document.api_version.as_str()), ("yes", "3.0.0"));
     assert_eq!(document.operations.iter().map(|o| o.id.as_str()).collect::<Vec<_>>(), ["GET /a", "GET /b"]);

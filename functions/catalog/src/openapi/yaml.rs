@@ -11,6 +11,8 @@ use super::tree::{DEPTH_MAX, Entry, Kind, NodeId, Position, Tree};
 
 /// Aliases in one document: more than any written by hand, few enough to look at one by one.
 const ALIASES_MAX: usize = 100_000;
+/// Bytes of a text that an alias may put in as a key: each such key is a copy.
+const ALIASED_KEY_MAX: usize = 1_000;
 
 enum Open<'a> {
     List { position: Position, anchor: usize, items: Vec<NodeId> },
@@ -110,6 +112,13 @@ impl<'a> Reader<'a> {
                     ReadError::new("key", "A key is an alias of something that is not text.".to_owned()).at(position)
                 );
             };
+            if text.len() > ALIASED_KEY_MAX {
+                return Err(ReadError::new(
+                    "key",
+                    format!("A key is an alias of a text of more than {ALIASED_KEY_MAX} bytes: write the key out."),
+                )
+                .at(position));
+            }
             *key = Some((Cow::Owned(text.to_owned()), position));
             return Ok(());
         }

@@ -155,12 +155,12 @@ pub(super) async fn update_api(
 ) -> Result<Reply, Problem> {
     let owner = caller.organization.id;
     let mut api = app.store.api(owner, &name).await?.ok_or(Error::NotFound)?;
+    // Whether it is changed, was changed before, or is not what the caller read: a try before may have ended before the door was told.
     let reply = if let Some(reply) = app.store.replay(idempotency.as_ref()).await? {
-        reply
+        Ok(reply)
+    } else if api.revision != revision {
+        Err(Error::Stale)
     } else {
-        if api.revision != revision {
-            return Err(Error::Stale.into());
-        }
         let new_service = match body.service {
             Field::Absent => Field::Absent,
             Field::Null => Field::Null,
@@ -177,10 +177,14 @@ pub(super) async fn update_api(
         api.updated_at = context.now;
         let reply = revised(&ApiView::from(&api), api.revision)?;
         let writer = Writer { organization: &caller.organization, now: context.now, idempotency: idempotency.as_ref() };
-        app.store.replace_api(&api, &writer, reply).await?
+        let replaced = app.store.replace_api(&api, &writer, reply).await;
+        if replaced.is_err() {
+            api = app.store.api(owner, &name).await?.ok_or(Error::NotFound)?;
+        }
+        replaced
     };
     if api.current.is_some() {
         tell_door(&app, &context, &api).await?;
     }
-    Ok(reply)
+    Ok(reply?)
 }

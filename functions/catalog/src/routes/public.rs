@@ -6,16 +6,14 @@ use http::HeaderMap;
 use serde::Deserialize;
 use shared::chassis::extract::{Caller, Path, Query};
 use shared::chassis::reply::Reply;
-use shared::id::OrganizationId;
 use shared::page::{Page, PageQuery};
 use shared::principal::{Principal, needs};
 use shared::problem::Problem;
-use shared::slug::Slug;
 use shared::surface::Operation;
 
-use super::ApiName;
 use super::versions::{operations, send};
 use super::views::{PublicApi, PublicVersion};
+use super::{ApiName, OrganizationName};
 use crate::AppState;
 use crate::domain::{Api, Version, VersionName};
 use crate::error::Error;
@@ -29,24 +27,25 @@ fn principal(reader: &Reader) -> Option<&Principal> {
 /// An API's address on the public side.
 #[derive(Deserialize)]
 pub(super) struct ApiPath {
-    organization: Slug,
+    organization: OrganizationName,
     api: ApiName,
 }
 
 /// A version's address on the public side.
 #[derive(Deserialize)]
 pub(super) struct VersionPath {
-    organization: Slug,
+    organization: OrganizationName,
     api: ApiName,
     version: VersionName,
 }
 
-async fn organization(app: &AppState, slug: &Slug) -> Result<OrganizationId, Problem> {
-    Ok(app.store.organization(slug).await?.ok_or(Error::NotFound)?)
-}
-
-async fn visible_api(app: &AppState, reader: &Reader, owner: &Slug, name: &ApiName) -> Result<Api, Problem> {
-    let owner = organization(app, owner).await?;
+async fn visible_api(
+    app: &AppState,
+    reader: &Reader,
+    owner: &OrganizationName,
+    name: &ApiName,
+) -> Result<Api, Problem> {
+    let owner = app.store.organization(owner).await?.ok_or(Error::NotFound)?;
     let api = app.store.api(owner, name).await?.filter(|api| api.is_visible_to(principal(reader)));
     Ok(api.ok_or(Error::NotFound)?)
 }
@@ -57,27 +56,28 @@ async fn visible_version(app: &AppState, reader: &Reader, path: &VersionPath) ->
     Ok(version.ok_or(Error::NotFound)?)
 }
 
-/// Lists the APIs of an organization that the caller may see, by slug. A page may hold fewer than it could, or none, and still have a next one.
+/// Lists the APIs of an organization that the caller may see, by slug. Of an organization that does not exist there are none.
 #[utoipa::path(get, path = "/v1/catalog/public/{organization}", operation_id = "list_public_apis", tag = "public", security(()),
-    params(("organization" = Slug, Path), PageQuery), responses((status = 200, body = Page<PublicApi>)))]
+    params(("organization" = OrganizationName, Path), PageQuery), responses((status = 200, body = Page<PublicApi>)))]
 pub(super) async fn list_public_apis(
     reader: Reader,
     State(app): State<AppState>,
-    Path(owner): Path<Slug>,
+    Path(owner): Path<OrganizationName>,
     Query(page): Query<PageQuery>,
 ) -> Result<Reply, Problem> {
     let list = format!("public/{owner}");
     let page = app.pages.open(&list, &page)?;
-    let id = organization(&app, &owner).await?;
-    let slice = app.store.shown_apis(id, page.after.as_deref(), page.size).await?;
-    let items: Vec<PublicApi> =
-        slice.rows.iter().filter(|api| api.is_visible_to(principal(&reader))).map(PublicApi::from).collect();
+    let Some(id) = app.store.organization(&owner).await? else {
+        return Reply::ok(&app.pages.page::<PublicApi>(&list, Vec::new(), None)?);
+    };
+    let slice = app.store.shown_apis(id, principal(&reader), &page).await?;
+    let items: Vec<PublicApi> = slice.rows.iter().map(PublicApi::from).collect();
     Reply::ok(&app.pages.page(&list, items, slice.position)?)
 }
 
 /// Shows an API.
 #[utoipa::path(get, path = "/v1/catalog/public/{organization}/{api}", operation_id = "get_public_api", tag = "public", security(()),
-    params(("organization" = Slug, Path), ("api" = ApiName, Path)), responses((status = 200, body = PublicApi)))]
+    params(("organization" = OrganizationName, Path), ("api" = ApiName, Path)), responses((status = 200, body = PublicApi)))]
 pub(super) async fn get_public_api(
     reader: Reader,
     State(app): State<AppState>,
@@ -86,9 +86,9 @@ pub(super) async fn get_public_api(
     Reply::ok(&PublicApi::from(&visible_api(&app, &reader, &path.organization, &path.api).await?))
 }
 
-/// Lists the versions that are offered, in the order in which they came. A page may hold fewer than it could, or none, and still have a next one.
+/// Lists the versions that are offered, in the order in which they came.
 #[utoipa::path(get, path = "/v1/catalog/public/{organization}/{api}/versions", operation_id = "list_public_versions", tag = "public", security(()),
-    params(("organization" = Slug, Path), ("api" = ApiName, Path), PageQuery), responses((status = 200, body = Page<PublicVersion>)))]
+    params(("organization" = OrganizationName, Path), ("api" = ApiName, Path), PageQuery), responses((status = 200, body = Page<PublicVersion>)))]
 pub(super) async fn list_public_versions(
     reader: Reader,
     State(app): State<AppState>,
@@ -98,15 +98,14 @@ pub(super) async fn list_public_versions(
     let api = visible_api(&app, &reader, &path.organization, &path.api).await?;
     let list = format!("public-versions/{}", api.id);
     let page = app.pages.open(&list, &page)?;
-    let slice = app.store.versions(api.id, page.after.as_deref(), page.size).await?;
-    let items: Vec<PublicVersion> =
-        slice.rows.iter().filter(|version| version.is_offered()).map(PublicVersion::from).collect();
+    let slice = app.store.offered_versions(api.id, &page).await?;
+    let items: Vec<PublicVersion> = slice.rows.iter().map(PublicVersion::from).collect();
     Reply::ok(&app.pages.page(&list, items, slice.position)?)
 }
 
 /// Shows a version that is offered.
 #[utoipa::path(get, path = "/v1/catalog/public/{organization}/{api}/versions/{version}", operation_id = "get_public_version", tag = "public", security(()),
-    params(("organization" = Slug, Path), ("api" = ApiName, Path), ("version" = VersionName, Path)), responses((status = 200, body = PublicVersion)))]
+    params(("organization" = OrganizationName, Path), ("api" = ApiName, Path), ("version" = VersionName, Path)), responses((status = 200, body = PublicVersion)))]
 pub(super) async fn get_public_version(
     reader: Reader,
     State(app): State<AppState>,
@@ -118,7 +117,7 @@ pub(super) async fn get_public_version(
 /// Gives the document of a version that is offered, byte for byte. With `Accept-Encoding: gzip` it is packed on the way; one that is too large for an
 /// answer as it is needs that, or `Accept: application/gzip`.
 #[utoipa::path(get, path = "/v1/catalog/public/{organization}/{api}/versions/{version}/document", operation_id = "get_public_document", tag = "public", security(()),
-    params(("organization" = Slug, Path), ("api" = ApiName, Path), ("version" = VersionName, Path)),
+    params(("organization" = OrganizationName, Path), ("api" = ApiName, Path), ("version" = VersionName, Path)),
     responses((status = 200, description = "The document.", headers(("ETag" = String)), content(("application/json"), ("application/yaml"), ("application/gzip")))))]
 pub(super) async fn get_public_document(
     reader: Reader,
@@ -132,7 +131,7 @@ pub(super) async fn get_public_document(
 
 /// Lists the operations of a version that is offered, in the order of the document.
 #[utoipa::path(get, path = "/v1/catalog/public/{organization}/{api}/versions/{version}/operations", operation_id = "list_public_operations", tag = "public", security(()),
-    params(("organization" = Slug, Path), ("api" = ApiName, Path), ("version" = VersionName, Path), PageQuery), responses((status = 200, body = Page<Operation>)))]
+    params(("organization" = OrganizationName, Path), ("api" = ApiName, Path), ("version" = VersionName, Path), PageQuery), responses((status = 200, body = Page<Operation>)))]
 pub(super) async fn list_public_operations(
     reader: Reader,
     State(app): State<AppState>,

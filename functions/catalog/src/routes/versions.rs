@@ -312,7 +312,17 @@ async fn change(
     };
     let writer = Writer { organization: &caller.organization, now: context.now, idempotency: idempotency.as_ref() };
     let present = |version: &Version| revised(&VersionWithWarnings::of(version, warnings.clone()), version.revision);
-    let changed = app.store.change_version(&path.api, &path.version, change, &writer, present).await?;
+    let changed = match app.store.change_version(&path.api, &path.version, change, &writer, present).await {
+        // A try that did it may have ended before the door was told; what retired may have been the only version.
+        Err(refusal @ Error::State { .. }) => {
+            let api = own_api(app, caller.organization.id, &path.api).await?;
+            if api.current.is_some() || matches!(change, Change::Retire) {
+                tell_door(app, context, &api).await?;
+            }
+            return Err(refusal.into());
+        }
+        changed => changed?,
+    };
     if changed.concerns_door {
         tell_door(app, context, &changed.api).await?;
     }

@@ -6,6 +6,8 @@ use shared::chassis::table::{Row, Slice, StoreError};
 use shared::chassis::transaction::{Commit, Transaction};
 use shared::event::Visibility;
 use shared::id::{Api as ApiKind, ApiId, OrganizationId};
+use shared::page::PageRequest;
+use shared::principal::Principal;
 use shared::problem::Problem;
 use shared::slug::{Name, Slug};
 use shared::text::Label;
@@ -127,22 +129,27 @@ impl Store {
         self.table.list(&organization(owner), "API#", after, limit).await
     }
 
-    /// The organization's APIs that the public side may show to someone, by slug.
+    /// The organization's APIs that the public side shows to this caller, by slug.
     pub(crate) async fn shown_apis(
         &self,
         owner: OrganizationId,
-        after: Option<&str>,
-        limit: u16,
+        caller: Option<&Principal>,
+        page: &PageRequest,
     ) -> Result<Slice<Api>, StoreError> {
-        self.table.list(&organization(owner), "SHOWN#", after, limit).await
+        let pk = organization(owner);
+        self.seen((&pk, "SHOWN#"), page, |api: &Api| api.is_visible_to(caller), |api| shown_row(&api.slug)).await
     }
+}
+
+fn shown_row(slug: &Slug) -> String {
+    format!("SHOWN#{slug}")
 }
 
 /// The API in place of the revision before, what the public side lists, and the event.
 pub(super) fn put_api(transaction: &mut Transaction<'_>, api: &Api, writer: &Writer<'_>) -> Result<(), StoreError> {
     let pk = organization(api.organization.id);
     transaction.replace("api", Row::new(&pk, format!("API#{}", api.slug), api)?, api.revision - 1)?;
-    let shown = format!("SHOWN#{}", api.slug);
+    let shown = shown_row(&api.slug);
     if api.is_shown() {
         transaction.put("shown", Row::new(&pk, shown, api)?)?;
     } else {

@@ -6,6 +6,7 @@ use shared::chassis::reply::Reply;
 use shared::chassis::table::{Row, Slice, StoreError};
 use shared::chassis::transaction::{Commit, Transaction};
 use shared::id::{ApiId, VersionId};
+use shared::page::PageRequest;
 use shared::problem::Problem;
 use shared::slug::Name;
 use shared::time::Time;
@@ -200,6 +201,12 @@ impl Store {
         limit: u16,
     ) -> Result<Slice<Version>, StoreError> {
         self.table.list(&api.to_string(), "VERSION#", after, limit).await
+    }
+
+    /// The API's versions that are offered, in the order in which they came.
+    pub(crate) async fn offered_versions(&self, api: ApiId, page: &PageRequest) -> Result<Slice<Version>, StoreError> {
+        let pk = api.to_string();
+        self.seen((&pk, "VERSION#"), page, Version::is_offered, |version| version_row(version.number)).await
     }
 
     /// Who takes the place of a current version that retires: of what is still offered, what was published last.

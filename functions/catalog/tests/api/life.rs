@@ -1,27 +1,28 @@
 //! The life of a version: uploaded, published, deprecated, retired.
 
+use house::{Who, party};
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use shared::event::{ApiState, RoutesState, VersionPhase, VersionState};
 use shared::principal::Role;
 
-use crate::WEATHER;
-use crate::house::{House, Someone, anyone, member};
+use crate::{House, WEATHER, member, new, upload};
 
-async fn weather(house: &House, who: &Someone) -> Value {
+async fn weather(house: &House, who: Who<'_>) -> Value {
     let api =
         json!({"slug": "weather", "name": "Weather", "visibility": "public", "upstream_url": "http://127.0.0.1:9000"});
     let api = house.post(who, "/v1/catalog/apis", &api).await.is(201);
-    house.upload(who, "weather", "1.0.0", WEATHER.as_bytes()).await.is(201);
+    upload(house, who, "weather", "1.0.0", WEATHER.as_bytes()).await.is(201);
     api
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_uploaded_is_described_and_comes_back_byte_for_byte() {
-    let house = House::new().await;
+    let house = new().await;
     let who = member("acme", Role::Publisher);
-    house.post(&who, "/v1/catalog/apis", &json!({"slug": "weather", "name": "Weather"})).await.is(201);
+    house.post(who, "/v1/catalog/apis", &json!({"slug": "weather", "name": "Weather"})).await.is(201);
     let windows = format!("\u{feff}{}", WEATHER.replace('\n', "\r\n"));
-    let answer = house.upload(&who, "weather", "1.0.0", windows.as_bytes()).await;
+    let answer = upload(&house, who, "weather", "1.0.0", windows.as_bytes()).await;
     let version = answer.is(201);
     for (field, value) in [
         ("version", json!("1.0.0")),
@@ -42,11 +43,11 @@ async fn what_was_uploaded_is_described_and_comes_back_byte_for_byte() {
     );
     for name in ["1.0.0", version["id"].as_str().unwrap()] {
         let address = format!("/v1/catalog/apis/weather/versions/{name}");
-        assert_eq!(house.get(&who, &address).await.is(200), version);
-        let document = house.get(&who, &format!("{address}/document")).await;
+        assert_eq!(house.get(who, &address).await.is(200), version);
+        let document = house.get(who, &format!("{address}/document")).await;
         assert_eq!((document.status, document.headers["content-type"].as_str()), (200, "application/yaml"));
-        assert_eq!(document.body, windows.as_bytes());
-        let operations = house.get(&who, &format!("{address}/operations")).await.is(200);
+        assert_eq!(document.bytes, windows.as_bytes());
+        let operations = house.get(who, &format!("{address}/operations")).await.is(200);
         assert_eq!(
             operations["items"],
             json!([
@@ -60,10 +61,10 @@ async fn what_was_uploaded_is_described_and_comes_back_byte_for_byte() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn publishing_is_answered_when_the_door_knows_the_routes() {
-    let house = House::new().await;
+    let house = new().await;
     let who = member("acme", Role::Owner);
-    let api = weather(&house, &who).await;
-    let version = house.post(&who, "/v1/catalog/apis/weather/versions/1.0.0/publish", &json!({})).await.is(200);
+    let api = weather(&house, who).await;
+    let version = house.post(who, "/v1/catalog/apis/weather/versions/1.0.0/publish", &json!({})).await.is(200);
     assert_eq!((version["state"].as_str(), version["revision"].as_u64()), (Some("published"), Some(2)));
     let heard = house.door.heard();
     assert_eq!(heard.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(), ["catalog.routes", "catalog.api"]);
@@ -92,7 +93,7 @@ async fn publishing_is_answered_when_the_door_knows_the_routes() {
         .map(|event| event.state::<VersionState>().unwrap().unwrap().state)
         .collect();
     assert_eq!(states, [VersionPhase::Draft, VersionPhase::Published]);
-    let organization = format!("ORG#{}", who.principal.as_ref().unwrap().organization.id);
+    let organization = format!("ORG#{}", party("acme").id);
     let revisions: Vec<u64> = house
         .outbox(&organization)
         .await
@@ -101,42 +102,42 @@ async fn publishing_is_answered_when_the_door_knows_the_routes() {
         .map(|event| event.revision)
         .collect();
     assert_eq!(revisions, [1, 2]);
-    let api = house.get(&who, "/v1/catalog/apis/weather").await.is(200);
+    let api = house.get(who, "/v1/catalog/apis/weather").await.is(200);
     assert_eq!(api["current"]["version"], "1.0.0");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_door_is_away_nothing_is_answered_as_done_and_asking_again_completes_it() {
-    let house = House::new().await;
+    let house = new().await;
     let who = member("acme", Role::Owner);
-    weather(&house, &who).await;
+    weather(&house, who).await;
     let address = "/v1/catalog/apis/weather/versions/1.0.0/publish";
     house.door.goes_away(true);
-    let answer = house.call(&who, "POST", address, &[("idempotency-key", "k1")], b"").await;
-    assert_eq!((answer.status, answer.problem().0.as_str()), (503, "unavailable"));
+    let answer = house.call(who, &format!("POST {address}"), &[("idempotency-key", "k1")], b"").await;
+    assert_eq!(answer.kind(), (503, "unavailable"));
     house.door.goes_away(false);
     // The same request again, and a new one: each tells the door.
-    let answer = house.call(&who, "POST", address, &[("idempotency-key", "k1")], b"").await;
+    let answer = house.call(who, &format!("POST {address}"), &[("idempotency-key", "k1")], b"").await;
     assert_eq!((answer.status, answer.headers["idempotency-replayed"].as_str()), (200, "true"));
     assert_eq!(house.door.heard().len(), 2);
-    house.call(&who, "POST", address, &[], b"").await.is(200);
+    house.call(who, &format!("POST {address}"), &[], b"").await.is(200);
     assert_eq!(house.door.heard().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_version_is_deprecated_before_it_retires_and_the_one_before_takes_its_place() {
-    let house = House::new().await;
+    let house = new().await;
     let who = member("acme", Role::Owner);
-    weather(&house, &who).await;
+    weather(&house, who).await;
     let newer = WEATHER.replace("forecast", "prognosis").replace("1.0.0", "2.0.0");
-    house.upload(&who, "weather", "2.0.0", newer.as_bytes()).await.is(201);
+    upload(&house, who, "weather", "2.0.0", newer.as_bytes()).await.is(201);
     let step = async |version: &str, step: &str, body: Value| {
-        house.post(&who, &format!("/v1/catalog/apis/weather/versions/{version}/{step}"), &body).await
+        house.post(who, &format!("/v1/catalog/apis/weather/versions/{version}/{step}"), &body).await
     };
-    let current = async || house.get(&who, "/v1/catalog/apis/weather").await.is(200)["current"]["version"].clone();
+    let current = async || house.get(who, "/v1/catalog/apis/weather").await.is(200)["current"]["version"].clone();
     let search = async |word: &str| {
         house
-            .all(&who, &format!("/v1/catalog/search?q={word}"), 50)
+            .all(who, &format!("/v1/catalog/search?q={word}"), 50)
             .await
             .into_iter()
             .map(|hit| hit["version"].clone())
@@ -146,23 +147,23 @@ async fn a_version_is_deprecated_before_it_retires_and_the_one_before_takes_its_
     assert_eq!(search("forecast").await, ["1.0.0"; 0] as [&str; 0], "the newest draft is what is found");
     assert_eq!(search("prognosis").await, ["2.0.0"]);
 
-    assert_eq!(step("1.0.0", "deprecate", sunset.clone()).await.problem().0, "state-conflict");
+    assert_eq!(step("1.0.0", "deprecate", sunset.clone()).await.kind().1, "state-conflict");
     step("1.0.0", "publish", json!({})).await.is(200);
     assert_eq!(search("forecast").await, ["1.0.0"], "what is published is what is found");
     assert_eq!(search("prognosis").await, ["2.0.0"; 0] as [&str; 0]);
     step("2.0.0", "publish", json!({})).await.is(200);
     assert_eq!(current().await, "2.0.0");
     assert_eq!(search("prognosis").await, ["2.0.0"]);
-    let owner = who.principal.as_ref().unwrap().organization.id;
+    let owner = party("acme").id;
     assert_eq!(
-        house.rows(&format!("FIND#{owner}#f"), "").await.len(),
+        house.table.list::<IgnoredAny>(&format!("FIND#{owner}#f"), "", None, 200).await.unwrap().rows.len(),
         0,
         "the words of what is no longer searched are gone"
     );
 
-    assert_eq!(step("2.0.0", "retire", json!({})).await.problem().0, "state-conflict");
+    assert_eq!(step("2.0.0", "retire", json!({})).await.kind().1, "state-conflict");
     let past = step("2.0.0", "deprecate", json!({"sunset_at": "2026-01-01T00:00:00Z"})).await;
-    assert_eq!((past.status, past.problem()), (422, ("validation-failed".into(), vec!["/sunset_at".into()])));
+    assert_eq!(past.problem(), (422, "validation-failed", "/sunset_at"));
     house.door.heard();
     let version = step("2.0.0", "deprecate", sunset).await.is(200);
     assert_eq!(
@@ -177,9 +178,9 @@ async fn a_version_is_deprecated_before_it_retires_and_the_one_before_takes_its_
     let told = house.door.heard();
     assert_eq!(told.len(), 2);
     assert_eq!(told[1].state::<ApiState>().unwrap().unwrap().current.unwrap().version, "1.0.0");
-    assert_eq!(step("2.0.0", "publish", json!({})).await.problem().0, "state-conflict");
+    assert_eq!(step("2.0.0", "publish", json!({})).await.kind().1, "state-conflict");
     assert_eq!(
-        house.get(&anyone(), "/v1/catalog/public/acme/weather/versions/2.0.0").await.status,
+        house.get(Who::Anyone, "/v1/catalog/public/acme/weather/versions/2.0.0").await.status,
         404,
         "what is retired is offered to no one"
     );
@@ -187,29 +188,24 @@ async fn a_version_is_deprecated_before_it_retires_and_the_one_before_takes_its_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_upstream_is_known_to_the_door_and_a_stale_change_is_refused() {
-    let house = House::new().await;
+    let house = new().await;
     let who = member("acme", Role::Owner);
-    weather(&house, &who).await;
+    weather(&house, who).await;
     let change = |etag: &'static str, body: Value| {
-        let (house, who) = (&house, &who);
+        let house = &house;
         async move {
-            house
-                .call(who, "PATCH", "/v1/catalog/apis/weather", &[("if-match", etag)], body.to_string().as_bytes())
-                .await
+            house.call(who, "PATCH /v1/catalog/apis/weather", &[("if-match", etag)], body.to_string().as_bytes()).await
         }
     };
-    let answer = house.call(&who, "PATCH", "/v1/catalog/apis/weather", &[], b"{}").await;
-    assert_eq!(
-        (answer.status, answer.problem()),
-        (428, ("precondition-required".into(), vec!["/header/if-match".into()]))
-    );
+    let answer = house.call(who, "PATCH /v1/catalog/apis/weather", &[], b"{}").await;
+    assert_eq!(answer.problem(), (428, "precondition-required", "/header/if-match"));
     let answer = change("\"1\"", json!({"name": "New", "upstream_url": null})).await;
     assert_eq!((answer.is(200)["revision"].as_u64(), answer.headers["etag"].as_str()), (Some(2), "\"2\""));
-    assert_eq!(answer.json()["upstream_url"], Value::Null);
+    assert_eq!(answer.body["upstream_url"], Value::Null);
     assert_eq!(house.door.heard(), [], "nothing is published yet");
     let answer = change("\"1\"", json!({"name": "Late"})).await;
-    assert_eq!((answer.status, answer.problem().0.as_str()), (412, "precondition-failed"));
-    house.post(&who, "/v1/catalog/apis/weather/versions/1.0.0/publish", &json!({})).await.is(200);
+    assert_eq!(answer.kind(), (412, "precondition-failed"));
+    house.post(who, "/v1/catalog/apis/weather/versions/1.0.0/publish", &json!({})).await.is(200);
     house.door.heard();
     change("\"3\"", json!({"upstream_url": "https://new.example/base"})).await.is(200);
     let told = house.door.heard().pop().unwrap().state::<ApiState>().unwrap().unwrap();

@@ -3,11 +3,31 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)] // Helpers of tests are tests.
 
 mod generated;
-mod house;
 mod large;
 mod life;
 mod naming;
+mod public;
+mod retried;
 mod seeing;
+
+use catalog::App;
+use house::{Answer, Who, door_secret};
+use shared::principal::Role;
+
+type House = house::House<App>;
+
+async fn new() -> House {
+    House::new(|environment| App::new(environment, &door_secret())).await
+}
+
+fn member(slug: &str, role: Role) -> Who<'_> {
+    Who::Member(slug, role)
+}
+
+async fn upload(house: &House, who: Who<'_>, api: &str, version: &str, document: &[u8]) -> Answer {
+    let line = format!("POST /v1/catalog/apis/{api}/versions?version={version}");
+    house.call(who, &line, &[("content-type", "application/octet-stream")], document).await
+}
 
 /// A document with two operations, under the name `1.0.0`.
 const WEATHER: &str = "openapi: 3.1.0

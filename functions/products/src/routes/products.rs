@@ -1,5 +1,7 @@
 //! Products, for the organization that sells them.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use serde::{Deserialize, Deserializer};
 use shared::chassis::Context;
@@ -18,6 +20,9 @@ use super::AppState;
 use crate::domain::{Description, Product, ProductChange, apis, apis_count, partners, product_slug};
 use crate::error::Error;
 use crate::store::ProductName;
+
+/// All APIs of a product are found in this time, well before the HTTP API gives up on us.
+const LOOKUPS_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// An API's slug or id.
 type NameOfApi = Name<shared::id::Api>;
@@ -104,6 +109,7 @@ pub(crate) async fn create(
     let slug = product_slug(body.slug)?;
     let partners = partners(body.partners.unwrap_or_default())?;
     apis_count(body.apis.len())?;
+    let found = in_time(LOOKUPS_TIMEOUT, find(&app.hops.of(&context), &body.apis)).await?;
     let now = context.now;
     let product = Product {
         id: ProductId::new(),
@@ -113,7 +119,7 @@ pub(crate) async fn create(
         name: body.name,
         description: body.description,
         visibility: body.visibility.unwrap_or_default(),
-        apis: apis(find(&app.hops.of(&context), &body.apis).await?),
+        apis: apis(found),
         partners,
         created_at: now,
         updated_at: now,
@@ -121,6 +127,11 @@ pub(crate) async fn create(
     let reply = Reply::created(&product, format!("/v1/products/{}", product.slug))?.revision(product.revision);
     let earlier = app.store.add_product(&product, idempotency.as_ref(), &reply, now).await?;
     Ok(earlier.unwrap_or(reply))
+}
+
+/// What comes in time, or that it did not.
+async fn in_time<T>(limit: Duration, work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(Problem::unavailable("the catalog is too slow")))
 }
 
 /// Looks the APIs up in the catalog, in the caller's name: only the caller's own are found there.
@@ -177,4 +188,21 @@ pub(crate) async fn change(
     let product = before.changed(change, now)?;
     app.store.change_product(&product, now).await?;
     Ok(Reply::ok(&product)?.revision(product.revision))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_slow_catalog_is_given_up_in_time() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut context = Context::direct("request", shared::time::Time::from_ms(0));
+        context.base_url = format!("http://{}", silent.local_addr().unwrap());
+        let (hop, names) = (shared::chassis::hop::Hops::default().of(&context), ["weather".parse().unwrap()]);
+        let start = std::time::Instant::now();
+        let problem = in_time(Duration::from_millis(50), find(&hop, &names)).await.unwrap_err();
+        assert_eq!(problem.document(None).status, 503);
+        assert!(start.elapsed() < Duration::from_secs(3), "a single lookup gives up after 4 s");
+    }
 }

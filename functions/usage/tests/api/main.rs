@@ -3,14 +3,8 @@
 // Clippy knows a test by its attribute, and helpers have none.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
+use house::{House, Who};
 use serde_json::{Value, json};
-use shared::chassis::table::Table;
-use shared::chassis::{Environment, handle};
-use shared::page::Pages;
-use shared::seal::Secret;
 use usage::App;
 
 const CONSUMER: &str = "org_01h455vb4pex5vsknk084sn02c";
@@ -18,63 +12,17 @@ const PROVIDER: &str = "org_01h455vb4pex5vsknk084sn02p";
 const STRANGER: &str = "org_01h455vb4pex5vsknk084sn02s";
 const SUBSCRIPTION: &str = "sub_01h455vb4pex5vsknk084sn02q";
 
-struct Cloud {
-    app: App,
-    _folder: tempfile::TempDir,
+async fn new() -> House<App> {
+    let mut house = House::new(App::new).await;
+    house.now_ms = 1_767_960_000_000;
+    house
 }
 
-impl Cloud {
-    async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let database = dynoxide::Database::new(folder.path().join("db").to_str().unwrap()).unwrap();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, std::future::pending()));
-        let config = aws_sdk_dynamodb::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new("eu-central-1"))
-            .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .endpoint_url(endpoint)
-            .build();
-        let client = Client::from_conf(config);
-        let mut table = client.create_table().table_name("usage").billing_mode(BillingMode::PayPerRequest);
-        for (name, kind) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
-            table = table
-                .attribute_definitions(
-                    AttributeDefinition::builder()
-                        .attribute_name(name)
-                        .attribute_type(ScalarAttributeType::S)
-                        .build()
-                        .unwrap(),
-                )
-                .key_schema(KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap());
-        }
-        table.send().await.unwrap();
-        let table = Table { client, name: "usage".into() };
-        let app = App::new(Environment { table, pages: Pages::new(&Secret::new("page")) });
-        Self { app, _folder: folder }
-    }
-
-    async fn send(&self, payload: &Value) -> Value {
-        handle(&self.app, &payload.to_string(), "request").await.unwrap()
-    }
-
-    async fn get(&self, organization: &str, path: &str, query: &str) -> (u64, Value) {
-        let principal =
-            json!({"organization": {"id": organization, "slug": "acme"}, "actor": "token_x", "role": "viewer"})
-                .to_string();
-        let answer = self
-            .send(&json!({
-                "version": "2.0", "routeKey": "ANY /v1/usage", "rawPath": path, "rawQueryString": query, "headers": {},
-                "requestContext": {"http": {"method": "GET", "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "t"},
-                    "requestId": "r", "timeEpoch": 1_767_960_000_000_i64, "domainName": "localhost", "stage": "$default",
-                    "authorizer": {"lambda": {"state": "principal", "principal": principal}}},
-                "isBase64Encoded": false
-            }))
-            .await;
-        (answer["statusCode"].as_u64().unwrap(), serde_json::from_str(answer["body"].as_str().unwrap()).unwrap())
-    }
+async fn get(house: &House<App>, organization: &str, path: &str, query: &str) -> (u16, Value) {
+    let principal = json!({"organization": {"id": organization, "slug": "acme"}, "actor": "token_x", "role": "viewer"});
+    let found = json!({"state": "principal", "principal": principal.to_string()});
+    let answer = house.get(Who::Found(&found), &format!("{path}?{query}")).await;
+    (answer.status, answer.body)
 }
 
 fn sample(name: &str) -> Value {
@@ -87,8 +35,8 @@ fn taken() -> Value {
 }
 
 /// The sample events tell one story: two hours of calls with one key, one of them refunded, two refused.
-async fn told(cloud: &Cloud) {
-    let (status, usage) = cloud.get(CONSUMER, "/v1/usage", &format!("subscription={SUBSCRIPTION}")).await;
+async fn told(house: &House<App>) {
+    let (status, usage) = get(house, CONSUMER, "/v1/usage", &format!("subscription={SUBSCRIPTION}")).await;
     assert_eq!(status, 200, "{usage}");
     assert_eq!(
         usage,
@@ -108,7 +56,7 @@ async fn told(cloud: &Cloud) {
         })
     );
     let (status, callers) =
-        cloud.get(PROVIDER, "/v1/usage/callers", "api=weather&operation=getForecast&window=1d").await;
+        get(house, PROVIDER, "/v1/usage/callers", "api=weather&operation=getForecast&window=1d").await;
     assert_eq!(status, 200, "{callers}");
     assert_eq!(
         callers["callers"],
@@ -122,55 +70,55 @@ async fn told(cloud: &Cloud) {
 async fn names_before_numbers_and_numbers_before_names_are_told_alike() {
     let (names, numbers) = (sample("queue-names"), sample("stream-grant"));
     for order in [[&names, &numbers], [&numbers, &names]] {
-        let cloud = Cloud::start().await;
+        let house = new().await;
         for event in order.into_iter().chain(order) {
-            assert_eq!(cloud.send(event).await, taken());
+            assert_eq!(house.send(event).await, taken());
         }
-        told(&cloud).await;
+        told(&house).await;
     }
 }
 
 #[tokio::test]
 async fn records_one_by_one_backwards_and_twice_are_told_alike() {
-    let cloud = Cloud::start().await;
+    let house = new().await;
     let (names, numbers) = (sample("queue-names"), sample("stream-grant"));
     let mut records = numbers["Records"].as_array().unwrap().clone();
     records.reverse();
     for record in records.iter().chain(&records) {
-        assert_eq!(cloud.send(&json!({"Records": [record]})).await, taken());
+        assert_eq!(house.send(&json!({"Records": [record]})).await, taken());
     }
-    assert_eq!(cloud.send(&names).await, taken());
-    told(&cloud).await;
+    assert_eq!(house.send(&names).await, taken());
+    told(&house).await;
 }
 
 #[tokio::test]
 async fn a_record_that_cannot_be_read_is_named_and_those_before_it_are_kept() {
-    let cloud = Cloud::start().await;
+    let house = new().await;
     let mut numbers = sample("stream-grant");
     let bad = json!({"eventSource": "aws:dynamodb", "dynamodb": {"SequenceNumber": "666", "NewImage": {"pk": {"S": SUBSCRIPTION}, "sk": {"S": "G"}}}});
     numbers["Records"].as_array_mut().unwrap().push(bad);
-    assert_eq!(cloud.send(&numbers).await, json!({"batchItemFailures": [{"itemIdentifier": "666"}]}));
-    cloud.send(&sample("queue-names")).await;
-    told(&cloud).await;
+    assert_eq!(house.send(&numbers).await, json!({"batchItemFailures": [{"itemIdentifier": "666"}]}));
+    house.send(&sample("queue-names")).await;
+    told(&house).await;
 }
 
 #[tokio::test]
 async fn both_sides_see_a_subscription_and_a_stranger_what_does_not_exist() {
-    let cloud = Cloud::start().await;
-    cloud.send(&sample("queue-names")).await;
+    let house = new().await;
+    house.send(&sample("queue-names")).await;
     let query = format!("subscription={SUBSCRIPTION}");
     for (organization, status) in [(CONSUMER, 200), (PROVIDER, 200), (STRANGER, 404)] {
-        assert_eq!(cloud.get(organization, "/v1/usage", &query).await.0, status, "{organization}");
+        assert_eq!(get(&house, organization, "/v1/usage", &query).await.0, status, "{organization}");
     }
-    let refused = cloud.get(STRANGER, "/v1/usage", &query).await;
-    assert_eq!(refused, cloud.get(STRANGER, "/v1/usage", "subscription=sub_01h455vb4pex5vsknk084sn099").await);
+    let refused = get(&house, STRANGER, "/v1/usage", &query).await;
+    assert_eq!(refused, get(&house, STRANGER, "/v1/usage", "subscription=sub_01h455vb4pex5vsknk084sn099").await);
     // The callers of an API are its provider's to know.
-    assert_eq!(refused, cloud.get(CONSUMER, "/v1/usage/callers", "api=weather&operation=getForecast").await);
+    assert_eq!(refused, get(&house, CONSUMER, "/v1/usage/callers", "api=weather&operation=getForecast").await);
     assert_eq!(
-        cloud.get(PROVIDER, "/v1/usage/callers", "api=weather&operation=listStations").await.1["callers"],
+        get(&house, PROVIDER, "/v1/usage/callers", "api=weather&operation=listStations").await.1["callers"],
         json!([])
     );
-    assert_eq!(refused, cloud.get(PROVIDER, "/v1/usage/callers", "api=weather&operation=nothing").await);
+    assert_eq!(refused, get(&house, PROVIDER, "/v1/usage/callers", "api=weather&operation=nothing").await);
     for (bad, pointer) in [
         ("", "/query/subscription"),
         ("subscription=x", "/query/subscription"),
@@ -178,18 +126,18 @@ async fn both_sides_see_a_subscription_and_a_stranger_what_does_not_exist() {
         (&*format!("{query}&more=1"), "/query/more"),
         (&*format!("{query}&from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z"), "/query/from"),
     ] {
-        let (status, problem) = cloud.get(CONSUMER, "/v1/usage", bad).await;
+        let (status, problem) = get(&house, CONSUMER, "/v1/usage", bad).await;
         assert_eq!((status, &problem["errors"][0]["pointer"]), (400, &json!(pointer)), "{problem}");
     }
 }
 
 #[tokio::test]
 async fn every_sample_call_is_answered() {
-    let cloud = Cloud::start().await;
-    cloud.send(&sample("queue-names")).await;
-    cloud.send(&sample("stream-grant")).await;
+    let house = new().await;
+    house.send(&sample("queue-names")).await;
+    house.send(&sample("stream-grant")).await;
     for name in ["http-usage", "http-callers"] {
-        let answer = cloud.send(&sample(name)).await;
+        let answer = house.send(&sample(name)).await;
         assert_eq!(answer["statusCode"], 200, "{name}: {answer}");
     }
 }

@@ -178,6 +178,8 @@ Resources:
         C: {Type: HttpApi, Properties: {Path: "/pets/{proxy+}", Method: GET}}
         D: {Type: HttpApi, Properties: {Path: "/{proxy+}", Method: ANY}}
         E: {Type: HttpApi, Properties: {Path: /pets/dog/1, Method: ANY, Auth: {Authorizer: NONE}}}
+        F: {Type: HttpApi, Properties: {Path: "/cats/{proxy+}", Method: ANY}}
+        G: {Type: HttpApi, Properties: {Path: "/cats/public/{proxy+}", Method: GET}}
 "#;
         Routes::read(&Template::parse(text, &BTreeMap::new()).unwrap(), "Api", Some("x")).unwrap()
     }
@@ -191,6 +193,9 @@ Resources:
         assert_eq!(key("GET", "/pets/dog/2"), Some("GET /pets/dog/{id}"));
         assert_eq!(key("GET", "/pets/cat/1"), Some("GET /pets/{proxy+}"));
         assert_eq!(key("POST", "/test/5"), Some("ANY /{proxy+}"));
+        assert_eq!(key("GET", "/cats/public/acme/x"), Some("GET /cats/public/{proxy+}"));
+        assert_eq!(key("HEAD", "/cats/public/acme/x"), Some("ANY /cats/{proxy+}"));
+        assert_eq!(key("GET", "/cats/mine"), Some("ANY /cats/{proxy+}"));
         assert_eq!(key("GET", "/"), None, "a greedy variable takes one segment at least");
     }
 

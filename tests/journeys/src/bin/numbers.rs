@@ -37,7 +37,8 @@ fn main() {
             let start = start(platform, &function).await;
             say(&format!("{function:<14} {:>5.1} MB   {:>6.1} ms", megabytes(bytes), milliseconds(start)));
         }
-        let market = platform.market(json!({ "quota": { "calls": 1_000_000, "period": "month", "kind": "hard" } })).await;
+        let market =
+            platform.market(json!({ "quota": { "calls": 1_000_000, "period": "month", "kind": "hard" } })).await;
         latency(platform, &market).await;
         cost(platform, &market).await;
     });
@@ -56,8 +57,11 @@ fn sample(function: &str) -> Value {
     let folder = workspace::root().join("functions").join(function).join("events");
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    let samples: Vec<Value> =
-        files.iter().filter_map(|file| serde_json::from_slice(&fs::read(file).unwrap()).ok()).filter(|sample: &Value| sample["requestContext"]["http"].is_object()).collect();
+    let samples: Vec<Value> = files
+        .iter()
+        .filter_map(|file| serde_json::from_slice(&fs::read(file).unwrap()).ok())
+        .filter(|sample: &Value| sample["requestContext"]["http"].is_object())
+        .collect();
     let reads = samples.iter().find(|sample| sample["requestContext"]["http"]["method"] == "GET");
     reads.or(samples.first()).unwrap_or_else(|| panic!("{function} has no sample of an HTTP call")).clone()
 }
@@ -100,7 +104,11 @@ async fn latency(platform: &Platform, market: &Market) {
     for percent in [50, 99] {
         let (alone, door) = (percentile(&mut direct, percent), percentile(&mut through, percent));
         let added = milliseconds(door) - milliseconds(alone);
-        say(&format!("p{percent}: {:.2} ms direct, {:.2} ms through the door, {added:.2} ms added", milliseconds(alone), milliseconds(door)));
+        say(&format!(
+            "p{percent}: {:.2} ms direct, {:.2} ms through the door, {added:.2} ms added",
+            milliseconds(alone),
+            milliseconds(door)
+        ));
     }
 }
 
@@ -116,6 +124,11 @@ async fn cost(platform: &Platform, market: &Market) {
         f64::from(calls) / f64::from(COUNTED),
         (after.write_units - before.write_units) / f64::from(COUNTED),
         (after.read_units - before.read_units) / f64::from(COUNTED),
-        after.by_action.iter().map(|(action, count)| (action, count - before.by_action.get(action).copied().unwrap_or(0))).filter(|(_, count)| *count > 0).collect::<Vec<_>>(),
+        after
+            .by_action
+            .iter()
+            .map(|(action, count)| (action, count - before.by_action.get(action).copied().unwrap_or(0)))
+            .filter(|(_, count)| *count > 0)
+            .collect::<Vec<_>>(),
     ));
 }

@@ -9,7 +9,7 @@ use crate::{problem, tally};
 
 #[test]
 fn of_500_calls_at_once_over_8_processes_exactly_the_quota_is_admitted_counted_and_billed() {
-    alone(Settings { instances_max: 10, upstream_timeout_ms: 20_000, ..Settings::default() }, async |platform| {
+    alone(Settings { instances_max: 10, upstream_timeout_ms: 18_000, ..Settings::default() }, async |platform| {
         let market = platform
             .market(json!({ "currency": "EUR", "monthly_price": "10", "included_calls": 150, "price_per_call": "0.01", "quota": { "calls": 200, "period": "month", "kind": "hard" } }))
             .await;

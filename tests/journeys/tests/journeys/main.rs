@@ -17,6 +17,7 @@ mod limits;
 mod matrix;
 mod obedience;
 mod policies;
+mod repetition;
 mod samples;
 mod sight;
 

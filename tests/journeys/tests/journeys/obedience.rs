@@ -1,4 +1,4 @@
-//! What was answered holds for the very next call, in every process of the door.
+//! What was answered holds for the very next call, in every process of the door. Events come minutes late here, so that nothing but what the door was told counts.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -17,8 +17,13 @@ fn settings() -> Settings {
     Settings { instances_max: PROCESSES, upstream_timeout_ms: 10_000, ..Settings::default() }
 }
 
+/// No event arrives while a test runs.
+const LATE: Duration = Duration::from_hours(10);
+
 /// Makes every process of the door know the market: slow calls keep them all busy at once.
 async fn warm(platform: &Platform, market: &Market) {
+    platform.settled().await;
+    platform.faults().delay_events(LATE);
     let answers = platform.send_all((0..PROCESSES).map(|_| market.call("/slow?delay_ms=3000"))).await;
     assert_eq!(tally(&answers).get("200"), Some(&PROCESSES), "{:?}", tally(&answers));
     assert_eq!(platform.cloud().processes("Gateway").len(), PROCESSES);
@@ -33,6 +38,7 @@ async fn everywhere(platform: &Platform, call: impl Fn() -> Call) -> Vec<String>
     }
     let answers = platform.send_all((0..PROCESSES).map(|_| call())).await;
     platform.faults().clear();
+    platform.faults().delay_events(LATE);
     let after: BTreeSet<u32> = platform.cloud().processes("Gateway").into_iter().collect();
     assert_eq!(after, before, "the processes that were warm are the ones that answered");
     let counts = tally(&answers);
@@ -65,8 +71,6 @@ fn a_revoked_key_is_refused_by_every_process_and_a_new_one_is_taken() {
             ["200"],
             "the other key is as it was"
         );
-        let usage = market.usage(platform).await;
-        assert_eq!(usage["admitted"], 3 * PROCESSES, "{usage}");
     });
 }
 

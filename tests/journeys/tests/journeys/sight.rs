@@ -32,21 +32,22 @@ fn what_is_public_anyone_sees_what_is_for_partners_the_invited_and_what_is_priva
             ("partner", [false, false, true, true]),
             ("private", [false, false, false, true]),
         ] {
-            let api = json!({ "slug": visibility, "name": "A", "visibility": visibility, "partners": [partner.slug] });
+            let slug = format!("for-{visibility}");
+            let api = json!({ "slug": slug, "name": "A", "visibility": visibility, "partners": [partner.slug] });
             platform.post(&owner.token, "/v1/catalog/apis", &api).await;
-            let versions = format!("/v1/catalog/apis/{visibility}/versions");
+            let versions = format!("/v1/catalog/apis/{slug}/versions");
             let upload = Call::post(format!("{versions}?version=1.0.0")).bearer(&owner.token);
             platform.expect(upload.body("application/yaml", weather::DOCUMENT), 201).await;
             // A draft is nobody else's business, whatever the API is.
-            let page = format!("/v1/catalog/public/{}/{visibility}", owner.slug);
+            let page = format!("/v1/catalog/public/{}/{slug}", owner.slug);
             assert!(!sees(platform, Some(&partner.token), &format!("{page}/versions/1.0.0")).await);
             platform.post(&owner.token, format!("{versions}/1.0.0/publish"), &Value::Null).await;
-            let product = json!({ "slug": visibility, "name": "P", "visibility": visibility, "partners": [partner.slug], "apis": [visibility] });
+            let product = json!({ "slug": slug, "name": "P", "visibility": visibility, "partners": [partner.slug], "apis": [slug] });
             platform.post(&owner.token, "/v1/products", &product).await;
-            let plans = format!("/v1/products/{visibility}/plans");
+            let plans = format!("/v1/products/{slug}/plans");
             platform.post(&owner.token, plans, &json!({ "slug": "standard", "name": "S" })).await;
 
-            let offer = format!("/v1/products/public/{}/{visibility}", owner.slug);
+            let offer = format!("/v1/products/public/{}/{slug}", owner.slug);
             let whom = [None, Some(&stranger), Some(&partner), Some(&owner)];
             for (who, wanted) in whom.into_iter().zip(seen) {
                 let token = who.map(|organization| organization.token.as_str());
@@ -55,7 +56,7 @@ fn what_is_public_anyone_sees_what_is_for_partners_the_invited_and_what_is_priva
                     assert_eq!(sees(platform, token, path).await, wanted, "{name} and {path}");
                 }
             }
-            let wish = json!({ "app": app["id"], "product": format!("{}/{visibility}", owner.slug), "plan": "standard" });
+            let wish = json!({ "app": app["id"], "product": format!("{}/{slug}", owner.slug), "plan": "standard" });
             let answer = platform.send(Call::post("/v1/subscriptions").bearer(&stranger.token).json(&wish)).await;
             assert_eq!(answer.status, if seen[1] { 201 } else { 404 }, "{visibility}: {}", answer.refused());
         }
