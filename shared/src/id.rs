@@ -115,6 +115,8 @@ kinds! {
     Subscription, SubscriptionId = "sub";
     /// A key: a secret that opens the door for one subscription.
     Key, KeyId = "key";
+    /// An invoice: what a subscription owes for one sealed period.
+    Invoice, InvoiceId = "invoice";
 }
 
 #[cfg(test)]

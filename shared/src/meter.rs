@@ -65,10 +65,29 @@ pub struct GrantImage {
     /// Calls given back in this bucket, by [`Counter`].
     #[serde(default)]
     pub f: BTreeMap<String, u64>,
+    /// Units admitted in periods that are not sealed yet, by [`period_key`].
+    #[serde(default)]
+    pub p: BTreeMap<String, u64>,
+    /// Units given back of those, by the period and the terms that they were admitted under.
+    #[serde(default)]
+    pub q: BTreeMap<String, u64>,
     /// Units ever admitted.
     pub la: u64,
     /// Units ever given back.
     pub lf: u64,
+}
+
+/// The name of a period's units under one revision of the terms: `{hour of the month's beginning}.{revision}`.
+#[must_use]
+pub fn period_key(hour: i64, revision: u64) -> String {
+    format!("{}.{revision}", crate::time::Time::of_hour(hour).month().0.hour())
+}
+
+/// A [`period_key`] taken apart: the hour of the month's beginning, and the revision of the terms.
+#[must_use]
+pub fn read_period_key(key: &str) -> Option<(i64, u64)> {
+    let (hour, revision) = key.split_once('.')?;
+    Some((hour.parse().ok()?, revision.parse().ok()?))
 }
 
 /// A row of refused calls: how many one sandbox refused for one grant in one hour. Absolute counts, so that a row may be
@@ -86,6 +105,15 @@ pub struct RefusedImage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_periods_name_says_its_month_and_terms() {
+        let hour = "2026-11-22T09:00:00Z".parse::<crate::time::Time>().unwrap().hour();
+        let begin = "2026-11-01T00:00:00Z".parse::<crate::time::Time>().unwrap().hour();
+        assert_eq!(period_key(hour, 3), format!("{begin}.3"));
+        assert_eq!(read_period_key(&period_key(hour, 3)), Some((begin, 3)));
+        assert_eq!(read_period_key("x.3"), None);
+    }
 
     #[test]
     fn a_counters_name_round_trips() {

@@ -13,6 +13,7 @@ mod store;
 use shared::chassis::hop::Hops;
 use shared::chassis::{Environment, EventError, Function, Request, Response, document, extract};
 use shared::event::Envelope;
+use shared::time::Time;
 use utoipa::openapi::OpenApi;
 
 use store::Store;
@@ -50,7 +51,7 @@ impl Function for App {
         Box::pin(extract::serve(&self.router, request)).await
     }
 
-    async fn event(&self, envelope: Envelope) -> Result<(), EventError> {
+    async fn event(&self, envelope: Envelope, _sent_at: Time) -> Result<(), EventError> {
         events::on_event(&self.store, &envelope).await
     }
 }

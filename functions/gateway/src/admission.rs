@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use shared::chassis::table::StoreError;
 use shared::id::ApiId;
 
-use crate::grant::{Call, Refusal, admission, refund, refusal, turns, window};
+use crate::grant::{Call, Refusal, admission, refund, refusal, turns, voiding, window};
 use crate::sandbox::{Sandbox, Seen};
 use crate::store::{Store, Tried};
 
@@ -56,8 +56,12 @@ pub async fn admit(
     wish: Wish<'_>,
 ) -> Result<Admitted, StoreError> {
     let started = Instant::now();
-    // The bucket of a try whose answer was lost.
+    // The bucket of the last try whose answer was lost. A try before it is known not to have been applied, or is in the
+    // same bucket: see the condition.
     let mut ambiguous: Option<u64> = None;
+    // The sequence that voids such a try.
+    let mut void = None;
+    let mut tried_window = 0;
     let mut fresh = false;
     let mut tries = 0;
     loop {
@@ -67,40 +71,53 @@ pub async fn admit(
             return Ok(Admitted::Unknown);
         }
         call.weight = seen.plan.weight(wish.operation);
-        // A refusal is believed from an image that the table gave for this call: what was kept may be out of date.
-        if let Some(refusal) = refusal(&seen.grant, &seen.plan, call) {
-            if ambiguous.is_some() {
-                return closed("no answer about a write, and no room for another");
+        let refused = refusal(&seen.grant, &seen.plan, call);
+        if let Some(refusal) = refused {
+            // A refusal is believed from an image that the table gave for this call: what was kept may be out of date.
+            if !fresh {
+                let Some(grant) = store.grant(id).await? else { return Ok(Admitted::Unknown) };
+                seen = sandbox.see(store, id, grant, call.now).await?;
+                fresh = true;
+                continue;
             }
-            if fresh {
+            // A try without an answer may still be on its way, unless its bucket has passed.
+            if ambiguous.is_none_or(|sent| seen.grant.b > sent) {
                 return Ok(Admitted::No(refusal, Box::new(seen)));
             }
-            let Some(grant) = store.grant(id).await? else { return Ok(Admitted::Unknown) };
-            seen = sandbox.see(store, id, grant, call.now).await?;
-            fresh = true;
-            continue;
         }
         tries += 1;
         if tries > TRIES_MAX || started.elapsed() > BUDGET {
             return closed("the grant is too busy");
         }
-        // Of a call whose tries were several only the last can have been applied: every image in between refused the ones before.
-        let tried_window = window(&seen.grant, &seen.plan, call);
-        let turn = turns(&seen.grant, call, seen.bucket_seen_ms);
-        let update = admission(&seen.grant, &seen.plan, call, turn);
-        match store.update(id, &update).await {
+        let update = match refused {
+            Some(_) => voiding(&seen.grant, call, *void.get_or_insert_with(|| sandbox.next_sequence())),
+            None => {
+                tried_window = window(&seen.grant, &seen.plan, call);
+                admission(&seen.grant, &seen.plan, call, turns(&seen.grant, call, seen.bucket_seen_ms))
+            }
+        };
+        match (store.update(id, &update).await, refused) {
             // The condition compared the terms' revision: the plan is the one at hand.
-            Tried::Applied(grant) => {
+            (Tried::Applied(grant), None) => {
                 let seen = sandbox.remember(id, *grant, seen.plan, call.now);
                 return Ok(Admitted::Yes { seen: Box::new(seen), window: tried_window });
             }
-            Tried::Unknown => return Ok(Admitted::Unknown),
-            Tried::Broken(cause) => return closed(&cause),
-            Tried::Stale(grant) => {
-                if grant.has_applied(&call.writer, call.sequence) {
+            (Tried::Applied(grant), Some(refusal)) => {
+                let seen = sandbox.see(store, id, *grant, call.now).await?;
+                return Ok(Admitted::No(refusal, Box::new(seen)));
+            }
+            (Tried::Unknown, _) => return Ok(Admitted::Unknown),
+            (Tried::Broken(cause), _) => return closed(&cause),
+            (Tried::Stale(grant), _) => {
+                let last = grant.last_of(&call.writer);
+                if last == Some(call.sequence) {
                     // A try whose answer was lost had been applied.
-                    let seen = sandbox.remember(id, *grant, seen.plan, call.now);
+                    let seen = sandbox.see(store, id, *grant, call.now).await?;
                     return Ok(Admitted::Yes { seen: Box::new(seen), window: tried_window });
+                }
+                if let (Some(refusal), true) = (refused, void.is_some() && last == void) {
+                    let seen = sandbox.see(store, id, *grant, call.now).await?;
+                    return Ok(Admitted::No(refusal, Box::new(seen)));
                 }
                 if ambiguous.is_some_and(|sent| grant.b >= sent + 2) {
                     // Two turns have passed: the entry that would tell may have been thrown away.
@@ -109,13 +126,15 @@ pub async fn admit(
                 seen = sandbox.see(store, id, *grant, call.now).await?;
                 fresh = true;
             }
-            Tried::Busy(cause) => {
+            (Tried::Busy(cause), _) => {
                 tracing::warn!(cause, "grant is busy");
                 tokio::time::sleep(Duration::from_millis(PAUSE_MS << tries)).await;
             }
-            Tried::Ambiguous(cause) => {
+            (Tried::Ambiguous(cause), _) => {
                 tracing::warn!(cause, "no answer about an admission");
-                ambiguous = ambiguous.or(Some(seen.grant.b));
+                if refused.is_none() {
+                    ambiguous = Some(seen.grant.b);
+                }
                 tokio::time::sleep(Duration::from_millis(PAUSE_MS << tries)).await;
             }
         }
@@ -138,7 +157,7 @@ pub async fn give_back(
     loop {
         match store.update(id, &refund(&image, call, sequence, window)).await {
             Tried::Applied(grant) => return Ok(sandbox.remember(id, *grant, seen.plan.clone(), call.now)),
-            Tried::Stale(grant) if grant.has_applied(&call.writer, sequence) => {
+            Tried::Stale(grant) if grant.last_of(&call.writer) == Some(sequence) => {
                 return Ok(sandbox.remember(id, *grant, seen.plan.clone(), call.now));
             }
             Tried::Stale(grant) if ambiguous.is_some_and(|sent| grant.b >= sent + 2) => {
@@ -150,7 +169,7 @@ pub async fn give_back(
             Tried::Broken(cause) => return Err(StoreError::Unavailable(cause)),
             Tried::Busy(_) => tokio::time::sleep(Duration::from_millis(PAUSE_MS)).await,
             Tried::Ambiguous(_) => {
-                ambiguous = ambiguous.or(Some(image.b));
+                ambiguous = Some(image.b);
                 tokio::time::sleep(Duration::from_millis(PAUSE_MS)).await;
             }
         }

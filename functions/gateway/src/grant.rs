@@ -55,10 +55,11 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// Whether this writer's sequence was applied already.
+    /// The last sequence of this writer that was applied, as far as the grant remembers it: two buckets. A sandbox serves
+    /// one call at a time, so it is the sequence of this call or of one before it.
     #[must_use]
-    pub fn has_applied(&self, writer: &str, sequence: u64) -> bool {
-        [&self.w0, &self.w1].iter().any(|writers| writers.get(writer).is_some_and(|last| *last >= sequence))
+    pub fn last_of(&self, writer: &str) -> Option<u64> {
+        [&self.w0, &self.w1].iter().filter_map(|writers| writers.get(writer).copied()).max()
     }
 
     /// The item's size in bytes by DynamoDB's rules, near enough: names, numbers of some five bytes, three for each map.
@@ -297,6 +298,29 @@ pub fn refund(grant: &Grant, call: &Call, sequence: u64, admitted_pe: i64) -> Up
     }
 }
 
+/// The write after which no try of this call can apply any more: it takes the call's place among the writers, unless a try
+/// was applied already.
+#[must_use]
+pub fn voiding(grant: &Grant, call: &Call, sequence: u64) -> Update {
+    let number = |number: u64| Value::N(i64::try_from(number).unwrap_or(i64::MAX));
+    Update {
+        update: "SET #v = #v + :one, #w.#me = :void".to_owned(),
+        condition: "#b = :b AND (attribute_not_exists(#w.#me) OR #w.#me < :seq)".to_owned(),
+        names: vec![
+            ("#v", "v".to_owned()),
+            ("#b", "b".to_owned()),
+            ("#w", generation(grant.b)),
+            ("#me", call.writer.clone()),
+        ],
+        values: vec![
+            (":one", Value::N(1)),
+            (":b", number(grant.b)),
+            (":seq", number(call.sequence)),
+            (":void", number(sequence)),
+        ],
+    }
+}
+
 /// The write that closes the bucket of an idle grant when its hour is over.
 #[must_use]
 pub fn turn(grant: &Grant, hour: i64) -> Update {
@@ -436,6 +460,7 @@ mod tests {
         check(&refund(&recent(), &call(HOUR * HOUR_MS), 42, HOUR + 100));
         check(&refund(&recent(), &call(HOUR * HOUR_MS), 42, HOUR));
         check(&turn(&recent(), HOUR));
+        check(&voiding(&recent(), &call(HOUR * HOUR_MS), 42));
         let rate = json!({"calls": 5, "per_seconds": 1});
         let day = json!({"calls": 9, "period": "day"});
         for json in [json!({}), json!({"quota": day}), json!({"rate": rate}), json!({"quota": day, "rate": rate})] {
@@ -526,7 +551,8 @@ mod tests {
     #[test]
     fn a_writer_is_recognised_in_both_generations() {
         let grant = Grant { w0: [("me".to_owned(), 41)].into(), ..recent() };
-        assert!(grant.has_applied("me", 41) && grant.has_applied("me", 40));
-        assert!(!grant.has_applied("me", 42) && !grant.has_applied("you", 1));
+        assert_eq!((grant.last_of("me"), grant.last_of("you")), (Some(41), None));
+        let turned = Grant { w1: [("me".to_owned(), 43)].into(), ..grant };
+        assert_eq!(turned.last_of("me"), Some(43));
     }
 }

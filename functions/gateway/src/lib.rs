@@ -152,8 +152,8 @@ impl Function for App {
         shared::chassis::extract::serve(&self.control, request).await
     }
 
-    async fn event(&self, envelope: Envelope) -> Result<(), EventError> {
-        events::take(&self.store, &envelope, shared::chassis::clock()).await
+    async fn event(&self, envelope: Envelope, sent_at: Time) -> Result<(), EventError> {
+        events::take(&self.store, &envelope, sent_at).await
     }
 
     async fn direct(&self, payload: serde_json::Value, context: &Context) -> Result<serde_json::Value, Problem> {

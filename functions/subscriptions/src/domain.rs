@@ -277,6 +277,7 @@ impl Subscription {
             product_slug: product.slug,
             terms,
             terms_revision: 1,
+            terms_since: now,
             created_at: now,
             activated_at: (state == SubscriptionPhase::Active).then_some(now),
             cancelled_at: None,
@@ -353,6 +354,7 @@ impl Subscription {
                 }
                 next.state.terms = terms;
                 next.state.terms_revision += 1;
+                next.state.terms_since = now;
             }
         }
         next.revision += 1;

@@ -36,7 +36,7 @@ impl Bucket {
     /// "closed" counts as half a version.
     #[must_use]
     pub fn of(image: GrantImage, closed: bool) -> Self {
-        let GrantImage { pk: _, v, b, bh, pr, c, f, la, lf } = image;
+        let GrantImage { pk: _, v, b, bh, pr, c, f, p: _, q: _, la, lf } = image;
         Self { b, bh, v, pr, c, f, la, lf, closed, revision: v.saturating_mul(2).saturating_add(u64::from(closed)) }
     }
 

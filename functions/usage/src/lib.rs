@@ -25,6 +25,7 @@ mod store;
 
 use shared::chassis::{Environment, EventError, Function, Request, Response, StreamRecord, document, extract};
 use shared::event::Envelope;
+use shared::time::Time;
 use utoipa::openapi::OpenApi;
 
 pub use store::Store;
@@ -54,7 +55,7 @@ impl Function for App {
         Box::pin(extract::serve(&self.router, request)).await
     }
 
-    async fn event(&self, envelope: Envelope) -> Result<(), EventError> {
+    async fn event(&self, envelope: Envelope, _sent_at: Time) -> Result<(), EventError> {
         Box::pin(events::on_event(&self.store, &envelope)).await
     }
 

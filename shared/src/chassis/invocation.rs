@@ -45,7 +45,15 @@ struct Record {
     event_source: String,
     message_id: Option<String>,
     body: Option<String>,
+    attributes: Option<Attributes>,
     dynamodb: Option<Change>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Attributes {
+    /// Milliseconds since 1970, as text.
+    sent_timestamp: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -296,7 +304,8 @@ async fn queue<F: Function>(function: &F, records: Vec<Record>) -> Value {
         let result = match serde_json::from_str::<BusEvent>(record.body.as_deref().unwrap_or_default()) {
             Ok(event) => {
                 let (kind, id, revision) = (event.detail.kind.clone(), event.detail.id.clone(), event.detail.revision);
-                let result = function.event(event.detail).await;
+                let sent_ms = record.attributes.and_then(|attributes| attributes.sent_timestamp?.parse().ok());
+                let result = function.event(event.detail, sent_ms.map_or_else(super::clock, Time::from_ms)).await;
                 tracing::info!(kind, id, revision, failed = result.is_err(), "event");
                 result
             }

@@ -22,6 +22,7 @@ pub use invocation::{StreamRecord, handle, named};
 use crate::event::Envelope;
 use crate::principal::Authentication;
 use crate::problem::Problem;
+use crate::time::Time;
 
 /// The HTTP calls that a function gets and gives: whole in memory, as Lambda hands them over.
 pub type Request = http::Request<bytes::Bytes>;
@@ -59,8 +60,8 @@ pub trait Function: Send + Sync + 'static {
         async { Err(Problem::internal("this function is no authorizer")) }
     }
 
-    /// An event from the bus.
-    fn event(&self, envelope: Envelope) -> impl Future<Output = Result<(), EventError>> + Send {
+    /// An event from the bus, and when it came into the function's queue.
+    fn event(&self, envelope: Envelope, _sent_at: Time) -> impl Future<Output = Result<(), EventError>> + Send {
         async move { Err(EventError::NotUnderstood(format!("no event is taken here, least of all {}", envelope.kind))) }
     }
 
@@ -100,8 +101,8 @@ pub async fn run_shared<F: Function>(function: std::sync::Arc<F>) -> Result<(), 
 
 /// The wall clock, for what comes without a request's time: events, schedules, an operator's call.
 #[must_use]
-pub fn clock() -> crate::time::Time {
-    crate::time::Time::from_ms(jiff::Timestamp::now().as_millisecond())
+pub fn clock() -> Time {
+    Time::from_ms(jiff::Timestamp::now().as_millisecond())
 }
 
 /// Sets up the log: flat JSON, one object a line, at the level that `RUST_LOG` says (`info` when it says nothing).

@@ -205,6 +205,7 @@ proptest! {
             same.revision = before.state.revision;
             same.terms = before.state.terms.clone();
             same.terms_revision = before.state.terms_revision;
+            same.terms_since = before.state.terms_since;
             same.activated_at = before.state.activated_at;
             same.cancelled_at = before.state.cancelled_at;
             prop_assert_eq!(same, before.state);
