@@ -67,13 +67,14 @@ fn a_burst_is_exactly_as_large_as_the_plan_says() {
 #[test]
 fn a_rate_lets_calls_in_again_after_retry_after_and_not_one_too_many() {
     together(async |platform| {
-        let market = platform.market(json!({ "rate": { "calls": 2, "per_seconds": 2, "burst": 2 } })).await;
+        // A unit takes long enough for six calls on a slow machine.
+        let market = platform.market(json!({ "rate": { "calls": 1, "per_seconds": 15, "burst": 2 } })).await;
         let counts = tally(&platform.send_all((0..6).map(|_| market.call("/forecast/oslo"))).await);
         assert_eq!(counts.get("200"), Some(&2), "{counts:?}");
         let refused = market.pass(platform, "/forecast/oslo").await;
         assert_eq!(problem(&refused), "rate-limited");
         let seconds: u64 = refused.header("retry-after").parse().unwrap();
-        assert_eq!(seconds, 1, "one unit takes a second");
+        assert!((1..=15).contains(&seconds), "one unit takes fifteen seconds: {seconds}");
         // The clock itself is what is tested here.
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         assert_eq!(market.pass(platform, "/forecast/oslo").await.status, 200);

@@ -139,13 +139,14 @@ fn a_rotated_key_overlaps_as_long_as_was_said_and_no_longer() {
         assert_eq!(everywhere(platform, || market.call("/forecast/oslo")).await, ["401 key-invalid"]);
         assert_eq!(everywhere(platform, || market.call_with(&second, "/forecast/oslo")).await, ["200"]);
 
-        let third = Key::of(&rotate(&second, 4).await);
         let began = std::time::Instant::now();
+        let third = Key::of(&rotate(&second, 5).await);
+        let rotated = std::time::Instant::now();
         assert_eq!(everywhere(platform, || market.call_with(&third, "/forecast/oslo")).await, ["200"]);
         let still = everywhere(platform, || market.call_with(&second, "/forecast/oslo")).await;
         assert!(began.elapsed() > Duration::from_secs(3) || still == ["200"], "within the overlap: {still:?}");
         // The clock itself is what is tested here.
-        tokio::time::sleep(Duration::from_secs(5).saturating_sub(began.elapsed())).await;
+        tokio::time::sleep(Duration::from_secs(6).saturating_sub(rotated.elapsed())).await;
         assert_eq!(everywhere(platform, || market.call_with(&second, "/forecast/oslo")).await, ["401 key-invalid"]);
         assert_eq!(everywhere(platform, || market.call_with(&third, "/forecast/oslo")).await, ["200"]);
     });
@@ -162,8 +163,8 @@ fn a_key_stops_at_its_time_in_every_process() {
             shared::time::Time::from_ms(i64::try_from(since * 1000).unwrap()).to_string()
         };
         assert!(now["created_at"].is_string(), "{now}");
-        let wish = json!({ "subscription": market.subscription, "name": "short", "expires_at": second(5) });
         let began = std::time::Instant::now();
+        let wish = json!({ "subscription": market.subscription, "name": "short", "expires_at": second(5) });
         let short = Key::of(&platform.post(&market.consumer.token, "/v1/keys", &wish).await);
         let alive = everywhere(platform, || market.call_with(&short, "/forecast/oslo")).await;
         assert!(began.elapsed() > Duration::from_secs(4) || alive == ["200"], "before its time: {alive:?}");
