@@ -131,6 +131,11 @@ impl Lambda {
         self.pool(function).is_ok()
     }
 
+    /// What the processes of a function know of their account; none if there is no such function.
+    pub fn environment(&self, function: &str) -> Option<BTreeMap<String, String>> {
+        self.pool(function).ok().map(|pool| pool.environment())
+    }
+
     /// The process ids of a function.
     pub fn processes(&self, function: &str) -> Vec<u32> {
         self.pool(function).map(|pool| pool.pids()).unwrap_or_default()

@@ -209,6 +209,11 @@ impl Cloud {
         &self.faults
     }
 
+    /// The variables with which a function's program runs by hand on this cloud; none if there is no such function.
+    pub fn environment(&self, function: &str) -> Option<BTreeMap<String, String>> {
+        self.lambda.environment(function)
+    }
+
     /// The process ids of a function.
     pub fn processes(&self, function: &str) -> Vec<u32> {
         self.lambda.processes(function)

@@ -56,6 +56,13 @@ pub fn functions() -> io::Result<Vec<String>> {
     Ok(names)
 }
 
+/// The logical id of a function's resource in the template: its name with a capital.
+#[must_use]
+pub fn logical_id(function: &str) -> String {
+    let (first, rest) = function.split_at(function.len().min(1));
+    first.to_uppercase() + rest
+}
+
 /// Where cargo puts what it builds.
 pub fn target() -> PathBuf {
     match env::var_os("CARGO_TARGET_DIR") {

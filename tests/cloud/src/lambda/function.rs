@@ -91,14 +91,18 @@ impl Function {
         &self.handler
     }
 
-    /// The environment that Lambda gives a process, and the template's own variables.
+    /// The template's variables.
+    pub(super) fn variables(&self) -> &BTreeMap<String, String> {
+        &self.variables
+    }
+
+    /// The environment that Lambda itself gives a process.
     pub(super) fn environment(&self, instance: &str, runtime_api: &str) -> BTreeMap<String, String> {
         let mut environment = BTreeMap::from(
             [
                 ("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin"),
                 ("LANG", "en_US.UTF-8"),
                 ("TZ", ":UTC"),
-                ("AWS_REGION", REGION),
                 ("AWS_DEFAULT_REGION", REGION),
                 ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
                 ("AWS_LAMBDA_FUNCTION_NAME", &self.name),
@@ -117,7 +121,6 @@ impl Function {
         if let Some(level) = self.log_level.as_ref().or(self.json_logs.then_some(&"INFO".to_owned())) {
             environment.insert("AWS_LAMBDA_LOG_LEVEL".to_owned(), level.clone());
         }
-        environment.extend(self.variables.clone());
         environment
     }
 }

@@ -12,6 +12,8 @@ use tokio::task::AbortHandle;
 use super::function::Function;
 use super::{InvokeError, Processes, Settings, process};
 use crate::faults::{Faults, Point};
+use crate::policy::credentials;
+use crate::template::REGION;
 
 /// How long an invocation waits for a process before it is throttled.
 const QUEUED_MAX: Duration = Duration::from_secs(30);
@@ -81,6 +83,24 @@ pub(super) struct Invocation {
 impl Pool {
     pub(super) fn new(function: Function, settings: Arc<Settings>, processes: Processes, faults: Faults) -> Arc<Pool> {
         Arc::new(Pool { function, settings, processes, faults, state: Mutex::default(), exits: Notify::new() })
+    }
+
+    /// What a process knows of its account: the template's variables, credentials of its own, and where the services are.
+    pub(super) fn environment(&self) -> BTreeMap<String, String> {
+        let credentials = credentials(&self.function.name);
+        let mut environment = self.function.variables().clone();
+        environment.extend(
+            [
+                ("AWS_REGION", REGION),
+                ("AWS_ACCESS_KEY_ID", &credentials.access_key_id),
+                ("AWS_SECRET_ACCESS_KEY", &credentials.secret_access_key),
+                ("AWS_SESSION_TOKEN", &credentials.session_token),
+                ("AWS_ENDPOINT_URL_DYNAMODB", &self.settings.dynamodb_endpoint),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        environment.extend(self.settings.environment.clone());
+        environment
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -11,7 +11,6 @@ use tokio::process::{Child, Command};
 
 use super::pool::Pool;
 use super::runtime_api;
-use crate::policy::credentials;
 
 /// A process that has not asked for work by then is stuck.
 const INIT_MAX: Duration = Duration::from_mins(1);
@@ -49,13 +48,8 @@ fn spawn(pool: &Pool, id: u64, address: &str) -> io::Result<Child> {
     let log =
         OpenOptions::new().create(true).append(true).open(settings.logs.join(format!("{}.log", pool.function.name)))?;
     let name = pool.instance_name(id);
-    let credentials = credentials(&pool.function.name);
     let mut environment = pool.function.environment(&name, address);
-    environment.insert("AWS_ACCESS_KEY_ID".to_owned(), credentials.access_key_id);
-    environment.insert("AWS_SECRET_ACCESS_KEY".to_owned(), credentials.secret_access_key);
-    environment.insert("AWS_SESSION_TOKEN".to_owned(), credentials.session_token);
-    environment.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), settings.dynamodb_endpoint.clone());
-    environment.extend(settings.environment.clone());
+    environment.extend(pool.environment());
     Command::new(&pool.function.binary)
         .env_clear()
         .envs(environment)

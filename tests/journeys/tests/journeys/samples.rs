@@ -6,12 +6,6 @@ use dev::workspace;
 use journeys::together;
 use serde_json::Value;
 
-/// The logical id of a function's resource: its name with a capital.
-fn logical_id(name: &str) -> String {
-    let (first, rest) = name.split_at(1);
-    first.to_uppercase() + rest
-}
-
 #[test]
 fn every_sample_event_is_taken_by_its_real_function() {
     together(async |platform| {
@@ -31,7 +25,7 @@ fn every_sample_event_is_taken_by_its_real_function() {
                     .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
                 let answer = platform
                     .cloud()
-                    .invoke(&logical_id(&function), payload.clone())
+                    .invoke(&workspace::logical_id(&function), payload.clone())
                     .await
                     .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
                 assert_eq!(

@@ -75,6 +75,7 @@ async fn serve(options: &Options, data: &Path, binaries: PathBuf) -> Result<(), 
     })
     .await?;
     say(&format!("started in {:.1} s", started.elapsed().as_secs_f64()));
+    environments(data, &cloud)?;
 
     let ended = tokio::select! {
         ended = live(options, data, &cloud) => ended,
@@ -105,6 +106,19 @@ async fn live(options: &Options, data: &Path, cloud: &Cloud) -> Result<(), Failu
     demo.save(&ready)?;
     say(&guide(&demo, &ready));
     std::future::pending().await
+}
+
+/// Writes the variables with which each function runs by hand beside this system, on its own table:
+/// `cargo lambda watch --env-file .doorway/env/gateway.env`.
+fn environments(data: &Path, cloud: &Cloud) -> Result<(), Failure> {
+    let folder = data.join("env");
+    fs::create_dir_all(&folder)?;
+    for function in workspace::functions()? {
+        let variables = cloud.environment(&workspace::logical_id(&function)).unwrap_or_default();
+        let lines: String = variables.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+        demo::write_private(&folder.join(format!("{function}.env")), lines.as_bytes())?;
+    }
+    Ok(())
 }
 
 /// The weather API, on the port that it had before if that is free.
