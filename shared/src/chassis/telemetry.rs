@@ -1,16 +1,20 @@
 //! The log: flat JSON on standard output, one object a line, as `CloudWatch` Logs reads it.
 
-use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub(super) fn start() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    // A second subscriber in one process (tests) is no fault.
-    let _ = tracing_subscriber::fmt()
+    // Levels by module, as `RUST_LOG` writes them. Filters by a field's value would bring a regex engine into every binary.
+    let levels = std::env::var("RUST_LOG").ok().and_then(|levels| levels.parse().ok());
+    let layer = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(false)
         .with_span_list(false)
         .with_target(false)
-        .with_env_filter(filter)
-        .try_init();
+        .with_filter(levels.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO)));
+    // A second subscriber in one process (tests) is no fault.
+    let _ = tracing_subscriber::registry().with(layer).try_init();
 }
