@@ -3,11 +3,14 @@
 //! An event carries the whole new public state of one resource and its revision; a tombstone says that it is gone. A
 //! consumer keeps the newest revision and ignores the rest, so that neither order nor repetition matters.
 
+mod periods;
+
 use std::collections::BTreeMap;
 
+pub use periods::{InvoiceState, PeriodState, SealState, SealedTerms};
+
 use crate::id::{
-    ApiId, AppId, InvoiceId, KeyId, MemberId, OrganizationId, PlanId, ProductId, ServiceId, SubscriptionId, TokenId,
-    VersionId,
+    ApiId, AppId, KeyId, MemberId, OrganizationId, PlanId, ProductId, ServiceId, SubscriptionId, TokenId, VersionId,
 };
 use crate::money::{Currency, Decimal};
 use crate::principal::{Party, Role};
@@ -521,107 +524,6 @@ pub struct KeyState {
     pub expires_at: Option<Time>,
     /// When it was revoked.
     pub revoked_at: Option<Time>,
-}
-
-/// A sealed period of a subscription: what its grant counted in a calendar month, for good. It says all that an invoice
-/// is rated from.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
-pub struct SealState {
-    /// `{subscription}.{year}-{month}`.
-    pub id: String,
-    /// Always 1: a seal never changes.
-    pub revision: u64,
-    /// The subscription.
-    pub subscription: SubscriptionId,
-    /// The consumer.
-    pub organization: Party,
-    /// The provider.
-    pub provider: Party,
-    /// The app's name.
-    pub app_name: String,
-    /// The product's slug.
-    pub product_slug: Slug,
-    /// The period's beginning.
-    pub from: Time,
-    /// The period's end, which is the beginning of the next.
-    pub to: Time,
-    /// When the subscription first became active, if it did before the seal.
-    pub activated_at: Option<Time>,
-    /// When the subscription ended, if it did before the seal.
-    pub cancelled_at: Option<Time>,
-    /// Units that the grant had admitted in all earlier sealed periods: the sealed range begins here.
-    pub admitted_before: u64,
-    /// Units that the grant had given back of all earlier sealed periods.
-    pub refunded_before: u64,
-    /// The terms that held in the period, by their revision, with what was counted under each.
-    pub terms: Vec<SealedTerms>,
-    /// When it was sealed.
-    pub sealed_at: Time,
-}
-
-/// What was counted under one revision of a subscription's terms.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
-pub struct SealedTerms {
-    /// The revision of the terms.
-    pub revision: u64,
-    /// When they began to hold.
-    pub since: Time,
-    /// The terms.
-    pub terms: Terms,
-    /// Units admitted.
-    pub admitted: u64,
-    /// Units of these given back.
-    pub refunded: u64,
-}
-
-/// A period's usage, whole: the hours of the meter beside the seal.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
-pub struct PeriodState {
-    /// The seal's id, `{subscription}.{year}-{month}`.
-    pub id: String,
-    /// 1, and 2 where a repair counted anew.
-    pub revision: u64,
-    /// The subscription.
-    pub subscription: SubscriptionId,
-    /// The period's beginning.
-    pub from: Time,
-    /// The period's end, which is the beginning of the next.
-    pub to: Time,
-    /// Calls admitted, by the hours.
-    pub admitted: u64,
-    /// Calls given back, by the hours.
-    pub failed: u64,
-    /// Units admitted and not given back, by the hours.
-    pub units: u64,
-    /// Units admitted and not given back, by the seal.
-    pub sealed_units: u64,
-}
-
-/// An invoice.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
-pub struct InvoiceState {
-    /// Its id.
-    pub id: InvoiceId,
-    /// Always 1: an invoice never changes.
-    pub revision: u64,
-    /// Its number, without a gap for each provider.
-    pub number: String,
-    /// The subscription.
-    pub subscription: SubscriptionId,
-    /// The consumer, who owes it.
-    pub organization: Party,
-    /// The provider.
-    pub provider: Party,
-    /// The period's beginning.
-    pub from: Time,
-    /// The period's end, which is the beginning of the next.
-    pub to: Time,
-    /// The currency of the total.
-    pub currency: Currency,
-    /// What is owed.
-    pub total: Decimal,
-    /// When it was issued.
-    pub issued_at: Time,
 }
 
 #[cfg(test)]
