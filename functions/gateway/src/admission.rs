@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use shared::chassis::table::StoreError;
 use shared::id::ApiId;
 
-use crate::grant::{Call, Refusal, admission, refund, refusal, turns, voiding, window};
+use crate::grant::{Call, Counted, Refusal, admission, counted, refund, refusal, turns, voiding};
 use crate::sandbox::{Sandbox, Seen};
 use crate::store::{Store, Tried};
 
@@ -16,12 +16,12 @@ const PAUSE_MS: u64 = 5;
 /// What came of asking to be admitted.
 #[derive(Debug)]
 pub enum Admitted {
-    /// Admitted and counted; the grant as it is now. `window` is the quota window it was counted in.
+    /// Admitted and counted; the grant as it is now.
     Yes {
         /// The grant.
         seen: Box<Seen>,
-        /// The end of the quota window.
-        window: i64,
+        /// Where the call was counted.
+        counted: Counted,
     },
     /// Refused; nothing was written.
     No(Refusal, Box<Seen>),
@@ -61,7 +61,7 @@ pub async fn admit(
     let mut ambiguous: Option<u64> = None;
     // The sequence that voids such a try.
     let mut void = None;
-    let mut tried_window = 0;
+    let mut tried = Counted { window: 0, period: String::new() };
     let mut fresh = false;
     let mut tries = 0;
     loop {
@@ -92,15 +92,16 @@ pub async fn admit(
         let update = match refused {
             Some(_) => voiding(&seen.grant, call, *void.get_or_insert_with(|| sandbox.next_sequence())),
             None => {
-                tried_window = window(&seen.grant, &seen.plan, call);
-                admission(&seen.grant, &seen.plan, call, turns(&seen.grant, call, seen.bucket_seen_ms))
+                let turn = turns(&seen.grant, call, seen.bucket_seen_ms);
+                tried = counted(&seen.grant, &seen.plan, call, turn);
+                admission(&seen.grant, &seen.plan, call, turn)
             }
         };
         match (store.update(id, &update).await, refused) {
             // The condition compared the terms' revision: the plan is the one at hand.
             (Tried::Applied(grant), None) => {
                 let seen = sandbox.remember(id, *grant, seen.plan, call.now);
-                return Ok(Admitted::Yes { seen: Box::new(seen), window: tried_window });
+                return Ok(Admitted::Yes { seen: Box::new(seen), counted: tried });
             }
             (Tried::Applied(grant), Some(refusal)) => {
                 let seen = sandbox.see(store, id, *grant, call.now).await?;
@@ -113,7 +114,7 @@ pub async fn admit(
                 if last == Some(call.sequence) {
                     // A try whose answer was lost had been applied.
                     let seen = sandbox.see(store, id, *grant, call.now).await?;
-                    return Ok(Admitted::Yes { seen: Box::new(seen), window: tried_window });
+                    return Ok(Admitted::Yes { seen: Box::new(seen), counted: tried });
                 }
                 if let (Some(refusal), true) = (refused, void.is_some() && last == void) {
                     let seen = sandbox.see(store, id, *grant, call.now).await?;
@@ -141,21 +142,21 @@ pub async fn admit(
     }
 }
 
-/// Gives a call's units back, once. Answers the grant as it is then, as far as it is known.
+/// Gives a call's units back, once, unless its month is sealed already. Answers the grant as it is then, as far as it is known.
 pub async fn give_back(
     sandbox: &Sandbox,
     store: &Store,
     id: &str,
     seen: &Seen,
     call: &Call,
-    window: i64,
+    counted: &Counted,
 ) -> Result<Seen, StoreError> {
     let started = Instant::now();
     let sequence = sandbox.next_sequence();
     let mut image = seen.grant.clone();
     let mut ambiguous: Option<u64> = None;
     loop {
-        match store.update(id, &refund(&image, call, sequence, window)).await {
+        match store.update(id, &refund(&image, call, sequence, counted)).await {
             Tried::Applied(grant) => return Ok(sandbox.remember(id, *grant, seen.plan.clone(), call.now)),
             Tried::Stale(grant) if grant.last_of(&call.writer) == Some(sequence) => {
                 return Ok(sandbox.remember(id, *grant, seen.plan.clone(), call.now));
@@ -163,6 +164,9 @@ pub async fn give_back(
             Tried::Stale(grant) if ambiguous.is_some_and(|sent| grant.b >= sent + 2) => {
                 let cause = "two buckets have passed since a refund without an answer";
                 return Err(StoreError::Unavailable(cause.to_owned()));
+            }
+            Tried::Stale(grant) if !grant.p.contains_key(&counted.period) => {
+                return Err(StoreError::Unavailable("the call's month is sealed".to_owned()));
             }
             Tried::Stale(grant) => image = *grant,
             Tried::Unknown => return Err(StoreError::Unavailable("the grant is gone".to_owned())),

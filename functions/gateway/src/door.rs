@@ -142,8 +142,8 @@ async fn pass(app: &App, context: &Context, request: Request) -> Result<Response
     };
     let outgoing = outgoing(&app.settings.secret, context, request, &target, &api)?;
     let wish = Wish { api: api.state.id, operation: &route.operation };
-    let (seen, window) = match admit(&app.sandbox, &app.store, &key.grant, seen, &mut admitted_call, wish).await? {
-        Admitted::Yes { seen, window } => (seen, window),
+    let (seen, counted) = match admit(&app.sandbox, &app.store, &key.grant, seen, &mut admitted_call, wish).await? {
+        Admitted::Yes { seen, counted } => (seen, counted),
         Admitted::Unknown => return Err(Problem::not_found().into()),
         Admitted::Closed { cause, unknown } => {
             tracing::error!(cause, unknown, "admission closed");
@@ -171,7 +171,7 @@ async fn pass(app: &App, context: &Context, request: Request) -> Result<Response
     let mut given_back = false;
     let mut seen = *seen;
     if failed {
-        match give_back(&app.sandbox, &app.store, &key.grant, &seen, &admitted_call, window).await {
+        match give_back(&app.sandbox, &app.store, &key.grant, &seen, &admitted_call, &counted).await {
             Ok(after) => (seen, given_back) = (after, true),
             Err(error) => tracing::error!(%error, unrefunded = 1, "a failed call was not given back"),
         }

@@ -5,6 +5,7 @@ use shared::event::{ApiState, Envelope, KeyState, RoutesState, State as _, Subsc
 use shared::time::Time;
 
 use crate::plan::Plan;
+use crate::seal::Facts;
 use crate::store::{KeyRow, Store};
 
 /// The moment of a key that stops only when it is revoked.
@@ -35,9 +36,11 @@ pub async fn take(store: &Store, envelope: &Envelope, now: Time) -> Result<(), E
 
 async fn take_subscription(store: &Store, subscription: &SubscriptionState, now: Time) -> Result<(), EventError> {
     let id = subscription.id.to_string();
-    store.ensure_grant(&id, now).await?;
-    // The terms first: a grant never names terms that are not there.
-    store.put_terms(&id, subscription.terms_revision, &subscription.terms).await?;
+    // Told at the turn of a month, it owes for the month that it was made in.
+    store.ensure_grant(&id, subscription.created_at.min(now)).await?;
+    // What a grant refers to comes first: it never names terms that are not there, and never is to be sealed without a name.
+    store.put_facts(&Facts::from(subscription)).await?;
+    store.put_terms(&id, subscription.terms_revision, subscription.terms_since, &subscription.terms).await?;
     store.change_terms(&id, &Plan::new(subscription.terms_revision, &subscription.terms), now).await?;
     let state = match subscription.state {
         SubscriptionPhase::Requested => "R",
@@ -45,7 +48,7 @@ async fn take_subscription(store: &Store, subscription: &SubscriptionState, now:
         SubscriptionPhase::Suspended => "S",
         SubscriptionPhase::Cancelled => "C",
     };
-    Ok(store.set_state(&id, state, subscription.revision).await?)
+    Ok(store.set_state(&id, state, subscription.revision, subscription.cancelled_at.unwrap_or(now)).await?)
 }
 
 async fn take_key(store: &Store, key: &KeyState, now: Time) -> Result<(), EventError> {

@@ -6,12 +6,14 @@
 //! - writer and sequence (`w0`, `w1`, by the bucket's parity): a retry recognises itself, so nothing is counted twice;
 //! - `k.{n} > :s` is existence, expiry, rotation and revocation of a key in one comparison, because a revoked one is 0;
 //! - `u <= :cap` with `cap = quota - weight`, valid because `pr = :pr`: never one unit over a hard quota;
-//! - `T` is GCRA's theoretical arrival time.
+//! - `T` is GCRA's theoretical arrival time, on the plan's clock (see [`PlanRate`](crate::plan::PlanRate));
+//! - `p` has the units of every month that is not sealed yet, by the terms that they were admitted under, and `q` those of them
+//!   that were given back: a refund names the entry of its call, and none that a seal has taken away (see [`seal`](crate::seal)).
 
 use std::collections::HashMap;
 
 use serde::Deserialize;
-use shared::meter::Counter;
+use shared::meter::{Counter, period_key, read_period_key};
 use shared::time::Time;
 
 use crate::plan::{Plan, us};
@@ -50,8 +52,30 @@ pub struct Grant {
     pub k: HashMap<String, i64>,
     /// Calls admitted in the bucket.
     pub c: HashMap<String, u64>,
-    /// Calls given back in the bucket.
+    /// Calls given back in the bucket; with a `-` at the name's end, those that were admitted in an earlier month.
     pub f: HashMap<String, u64>,
+    /// Units admitted in months that are not sealed yet, by [`period_key`].
+    pub p: HashMap<String, u64>,
+    /// Units given back of those.
+    pub q: HashMap<String, u64>,
+    /// Units ever admitted.
+    pub la: u64,
+    /// Units ever given back.
+    pub lf: u64,
+    /// The hour of the last change of the state.
+    pub sh: i64,
+    /// Every month before this hour is sealed.
+    pub sl: i64,
+    /// Every month before this hour is sealed and told. While it is before `sl`, a seal waits in `se` and `sq`.
+    pub st: i64,
+    /// Units admitted in the months that were told.
+    pub sa: u64,
+    /// Units given back of those.
+    pub sf: u64,
+    /// Units admitted, taken out of `p` to be sealed.
+    pub se: HashMap<String, u64>,
+    /// Units given back of those, taken out of `q`.
+    pub sq: HashMap<String, u64>,
 }
 
 impl Grant {
@@ -65,10 +89,11 @@ impl Grant {
     /// The item's size in bytes by DynamoDB's rules, near enough: names, numbers of some five bytes, three for each map.
     #[must_use]
     pub fn size(&self) -> usize {
-        const FIXED: usize = 150;
+        const FIXED: usize = 200;
         let entries = |map: &HashMap<String, u64>| map.keys().map(|name| name.len() + 4).sum::<usize>();
         let keys: usize = self.k.keys().map(|name| name.len() + 8).sum();
-        FIXED + entries(&self.w0) + entries(&self.w1) + entries(&self.c) + entries(&self.f) + keys
+        let maps = [&self.w0, &self.w1, &self.c, &self.f, &self.p, &self.q, &self.se, &self.sq];
+        FIXED + keys + maps.into_iter().map(entries).sum::<usize>()
     }
 }
 
@@ -85,6 +110,15 @@ pub struct Call {
     pub writer: String,
     /// This call's number in the sandbox.
     pub sequence: u64,
+}
+
+/// Where an admitted call was counted: what its refund has to name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Counted {
+    /// The end of the quota window.
+    pub window: i64,
+    /// The entry of `p`: see [`period_key`].
+    pub period: String,
 }
 
 /// Why a call is refused.
@@ -150,9 +184,9 @@ pub fn refusal(grant: &Grant, plan: &Plan, call: &Call) -> Option<Refusal> {
         }
     }
     if let Some(rate) = plan.rate {
-        let over = grant.t - us(call.now) - rate.tolerance_us(call.weight);
-        if over > 0 {
-            return Some(Refusal::Rate { wait_ms: (over + 999) / 1000 });
+        let wait_ms = rate.wait_ms(grant.t, call.weight, call.now);
+        if wait_ms > 0 {
+            return Some(Refusal::Rate { wait_ms });
         }
     }
     None
@@ -166,6 +200,13 @@ fn window_turns(grant: &Grant, call: &Call) -> bool {
 #[must_use]
 pub fn window(grant: &Grant, plan: &Plan, call: &Call) -> i64 {
     if window_turns(grant, call) { plan.window_end(call.now) } else { grant.pe }
+}
+
+/// Where a call is counted that is admitted under this image.
+#[must_use]
+pub fn counted(grant: &Grant, plan: &Plan, call: &Call, turn: bool) -> Counted {
+    let hour = if turn { call.now.hour().max(grant.bh) } else { grant.bh };
+    Counted { window: window(grant, plan, call), period: period_key(hour, plan.revision) }
 }
 
 /// Whether this call turns the bucket: at a new hour, or when the item has grown over its page. `seen_ms` is when this
@@ -183,11 +224,14 @@ pub fn turns(grant: &Grant, call: &Call, seen_ms: i64) -> bool {
 /// The write that admits a call if the grant still is as this image says, as far as that matters.
 #[must_use]
 pub fn admission(grant: &Grant, plan: &Plan, call: &Call, turn: bool) -> Update {
-    let mut set = vec!["#v = #v + :one", "#la = #la + :wt"];
+    let counted = counted(grant, plan, call, turn);
+    let mut set = vec!["#v = #v + :one", "#la = #la + :wt", "#p.#pk = if_not_exists(#p.#pk, :z) + :wt"];
     let mut condition = vec!["#s = :A", "#pr = :pr", "#k.#kid > :ns", "#b = :b", "#pe = :pe"];
     let mut names = vec![
         ("#v", "v".to_owned()),
         ("#la", "la".to_owned()),
+        ("#p", "p".to_owned()),
+        ("#pk", counted.period),
         ("#s", "s".to_owned()),
         ("#pr", "pr".to_owned()),
         ("#k", "k".to_owned()),
@@ -202,6 +246,7 @@ pub fn admission(grant: &Grant, plan: &Plan, call: &Call, turn: bool) -> Update 
     let mut values = vec![
         (":one", Value::N(1)),
         (":wt", Value::N(call.weight)),
+        (":z", Value::N(0)),
         (":A", Value::S("A")),
         (":pr", number(plan.revision)),
         (":ns", Value::N(call.now.seconds())),
@@ -229,11 +274,10 @@ pub fn admission(grant: &Grant, plan: &Plan, call: &Call, turn: bool) -> Update 
     } else {
         set.extend(["#w.#me = :seq", "#c.#op = if_not_exists(#c.#op, :z) + :one"]);
         names.extend([("#c", "c".to_owned()), ("#op", call.counter.to_string())]);
-        values.push((":z", Value::N(0)));
     }
     if window_turns(grant, call) {
         set.extend(["#u = :wt", "#pe = :npe"]);
-        values.push((":npe", Value::N(window(grant, plan, call))));
+        values.push((":npe", Value::N(counted.window)));
     } else {
         set.push("#u = #u + :wt");
         if let Some(quota) = plan.quota.filter(|quota| quota.hard) {
@@ -243,9 +287,11 @@ pub fn admission(grant: &Grant, plan: &Plan, call: &Call, turn: bool) -> Update 
     }
     if let Some(rate) = plan.rate {
         names.push(("#T", "T".to_owned()));
-        let now = us(call.now);
+        let now = rate.now_us(call.now);
+        let limit = now + rate.tolerance_us(call.weight);
         let step = call.weight * rate.unit_us;
-        values.push((":now", Value::N(now)));
+        // A heavy call on a coarse clock may have to wait until the limiter has been idle for a while.
+        values.push((":now", Value::N(now.min(limit))));
         if grant.t <= now {
             set.push("#T = :next");
             condition.push("#T <= :now");
@@ -253,31 +299,42 @@ pub fn admission(grant: &Grant, plan: &Plan, call: &Call, turn: bool) -> Update 
         } else {
             set.push("#T = #T + :step");
             condition.push("#T > :now AND #T <= :lim");
-            values.extend([(":step", Value::N(step)), (":lim", Value::N(now + rate.tolerance_us(call.weight)))]);
+            values.extend([(":step", Value::N(step)), (":lim", Value::N(limit))]);
         }
     }
     Update { update: format!("SET {}", set.join(", ")), condition: condition.join(" AND "), names, values }
 }
 
-/// The write that gives a call's units back, once, if the bucket and the window still are as this image says. `admitted_pe`
-/// is the window that the call was admitted in: a later window's use is never lowered.
+/// The write that gives a call's units back, once, if the bucket and the window still are as this image says and the call's
+/// month is not sealed. A later window's use is never lowered.
 #[must_use]
-pub fn refund(grant: &Grant, call: &Call, sequence: u64, admitted_pe: i64) -> Update {
-    let mut set =
-        vec!["#v = #v + :one", "#lf = #lf + :wt", "#f.#op = if_not_exists(#f.#op, :z) + :one", "#w.#me = :seq"];
+pub fn refund(grant: &Grant, call: &Call, sequence: u64, counted: &Counted) -> Update {
+    let mut set = vec![
+        "#v = #v + :one",
+        "#lf = #lf + :wt",
+        "#q.#pk = if_not_exists(#q.#pk, :z) + :wt",
+        "#f.#op = if_not_exists(#f.#op, :z) + :one",
+        "#w.#me = :seq",
+    ];
+    let month = |period: &str| read_period_key(period).map(|(hour, _)| hour);
+    let same_month = month(&counted.period) == month(&period_key(grant.bh, 0));
     let mut names = vec![
         ("#v", "v".to_owned()),
         ("#lf", "lf".to_owned()),
+        ("#p", "p".to_owned()),
+        ("#q", "q".to_owned()),
+        ("#pk", counted.period.clone()),
         ("#f", "f".to_owned()),
-        ("#op", call.counter.to_string()),
+        ("#op", format!("{}{}", call.counter, if same_month { "" } else { "-" })),
         ("#w", generation(grant.b)),
         ("#me", call.writer.clone()),
         ("#b", "b".to_owned()),
         ("#pe", "pe".to_owned()),
     ];
-    let mut condition = vec!["#b = :b", "#pe = :pe", "(attribute_not_exists(#w.#me) OR #w.#me < :seq)"];
+    let mut condition =
+        vec!["#b = :b", "#pe = :pe", "(attribute_not_exists(#w.#me) OR #w.#me < :seq)", "attribute_exists(#p.#pk)"];
     // New terms may have begun a window of the same end afresh: its use never falls below nothing.
-    if grant.pe == admitted_pe && grant.u >= call.weight {
+    if grant.pe == counted.window && grant.u >= call.weight {
         set.push("#u = #u - :wt");
         condition.push("#u >= :wt");
         names.push(("#u", "u".to_owned()));
@@ -397,162 +454,4 @@ pub fn change(grant: &Grant, before: Option<&Plan>, plan: &Plan, now: Time) -> U
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::tests::terms;
-    use serde_json::json;
-
-    fn grant() -> Grant {
-        let map = || HashMap::new();
-        Grant {
-            s: "A".into(),
-            pr: 3,
-            wk: "D".into(),
-            pe: 1000,
-            u: 5,
-            t: 0,
-            b: 7,
-            bh: 499,
-            w0: map(),
-            w1: map(),
-            k: [("1".to_owned(), 9_999_999_999)].into(),
-            c: map(),
-            f: map(),
-        }
-    }
-
-    fn call(now_ms: i64) -> Call {
-        let counter = Counter { key: 1, api: 1, version: 1, operation: 7 };
-        Call { now: Time::from_ms(now_ms), counter, weight: 2, writer: "me".into(), sequence: 41 }
-    }
-
-    /// Years 2000 and later only: hours since 1970 begin at 262,968.
-    const HOUR: i64 = 300_000;
-
-    fn recent() -> Grant {
-        Grant { pe: HOUR + 100, bh: HOUR, ..grant() }
-    }
-
-    #[test]
-    fn every_name_and_value_of_an_expression_is_used_and_every_use_has_one() {
-        for (quota, rate) in [
-            (json!(null), json!(null)),
-            (json!({"calls": 10, "period": "day"}), json!({"calls": 5, "per_seconds": 1})),
-            (json!({"calls": 10, "period": "month", "kind": "soft"}), json!(null)),
-        ] {
-            let mut with = json!({});
-            if !quota.is_null() {
-                with["quota"] = quota;
-            }
-            if !rate.is_null() {
-                with["rate"] = rate;
-            }
-            let plan = Plan::new(3, &terms(&with));
-            for t in [0, HOUR * 3_600_000_000 + 1_500_000] {
-                for now_hour in [HOUR, HOUR + 1, HOUR + 100] {
-                    for turn in [false, true] {
-                        let grant = Grant { t, ..recent() };
-                        check(&admission(&grant, &plan, &call(now_hour * HOUR_MS + 1), turn || now_hour > HOUR));
-                    }
-                }
-            }
-        }
-        check(&refund(&recent(), &call(HOUR * HOUR_MS), 42, HOUR + 100));
-        check(&refund(&recent(), &call(HOUR * HOUR_MS), 42, HOUR));
-        check(&turn(&recent(), HOUR));
-        check(&voiding(&recent(), &call(HOUR * HOUR_MS), 42));
-        let rate = json!({"calls": 5, "per_seconds": 1});
-        let day = json!({"calls": 9, "period": "day"});
-        for json in [json!({}), json!({"quota": day}), json!({"rate": rate}), json!({"quota": day, "rate": rate})] {
-            let plan = Plan::new(4, &terms(&json));
-            check(&change(&recent(), None, &plan, Time::of_hour(HOUR)));
-            check(&change(&recent(), Some(&plan), &plan, Time::of_hour(HOUR)));
-        }
-    }
-
-    fn check(update: &Update) {
-        let text = format!("{} {}", update.update, update.condition);
-        let used: std::collections::HashSet<String> = text
-            .split(|character: char| !(character.is_alphanumeric() || character == '#' || character == ':'))
-            .filter(|word| word.starts_with('#') || word.starts_with(':'))
-            .map(str::to_owned)
-            .collect();
-        let given: Vec<String> = update
-            .names
-            .iter()
-            .map(|(name, _)| (*name).to_owned())
-            .chain(update.values.iter().map(|(name, _)| (*name).to_owned()))
-            .collect();
-        assert_eq!(given.len(), given.iter().collect::<std::collections::HashSet<_>>().len(), "{given:?}");
-        assert_eq!(used, given.into_iter().collect(), "{text}");
-    }
-
-    #[test]
-    fn refusals_come_in_their_order() {
-        let plan = Plan::new(
-            3,
-            &terms(
-                &json!({"quota": {"calls": 6, "period": "day"}, "rate": {"calls": 1, "per_seconds": 10, "burst": 2}}),
-            ),
-        );
-        let call = call(HOUR * HOUR_MS);
-        let full = Grant { t: i64::MAX / 2, ..recent() };
-        assert_eq!(refusal(&Grant { s: "S".into(), ..full.clone() }, &plan, &call), Some(Refusal::Inactive));
-        assert_eq!(
-            refusal(&Grant { k: [("1".to_owned(), 0)].into(), ..full.clone() }, &plan, &call),
-            Some(Refusal::Key)
-        );
-        assert_eq!(refusal(&full, &plan, &call), Some(Refusal::Quota { until: Time::of_hour(HOUR + 100) }));
-        let room = Grant { u: 4, ..full };
-        assert!(matches!(refusal(&room, &plan, &call), Some(Refusal::Rate { .. })));
-        assert_eq!(refusal(&Grant { t: 0, ..room }, &plan, &call), None);
-    }
-
-    #[test]
-    fn a_window_that_is_over_has_all_its_units_again() {
-        let plan = Plan::new(3, &terms(&json!({"quota": {"calls": 6, "period": "day"}})));
-        let grant = Grant { u: 6, pe: HOUR, ..recent() };
-        assert_eq!(refusal(&grant, &plan, &call(HOUR * HOUR_MS)), None);
-        assert!(refusal(&grant, &plan, &call(HOUR * HOUR_MS - 1)).is_some());
-    }
-
-    #[test]
-    fn going_to_other_terms_and_back_gives_no_quota_and_no_burst_twice() {
-        let day = Plan::new(
-            4,
-            &terms(
-                &json!({"quota": {"calls": 9, "period": "day"}, "rate": {"calls": 1, "per_seconds": 1, "burst": 10}}),
-            ),
-        );
-        let none = Plan::new(5, &terms(&json!({})));
-        let now = Time::of_hour(HOUR);
-        let same = change(&recent(), Some(&day), &day, now);
-        assert!(!same.update.contains("#u"), "{}", same.update);
-        let away = change(&recent(), Some(&day), &none, now);
-        assert!(away.update.contains("#ua = #u, #ea = #pe, #u = if_not_exists(#ub, :z)"), "{}", away.update);
-        assert!(away.names.contains(&("#ua", "uD".to_owned())) && away.names.contains(&("#ub", "uN".to_owned())));
-        let ahead = Grant { t: us(now) + 4_000_000, ..recent() };
-        let faster = Plan::new(5, &terms(&json!({"rate": {"calls": 2, "per_seconds": 1, "burst": 10}})));
-        let write = change(&ahead, Some(&day), &faster, now);
-        assert!(write.values.contains(&(":t", Value::N(us(now) + 2_000_000))), "{:?}", write.values);
-    }
-
-    #[test]
-    fn a_page_turns_when_it_is_full_and_not_near_another_turn() {
-        let full = Grant { c: (0..100).map(|n| (format!("1.1.1.{n}"), 1)).collect(), ..recent() };
-        let middle = HOUR * HOUR_MS + HOUR_MS / 2;
-        assert!(turns(&full, &call(middle), middle - TURN_PAUSE_MS));
-        assert!(!turns(&full, &call(middle), middle - TURN_PAUSE_MS + 1));
-        assert!(!turns(&full, &call((HOUR + 1) * HOUR_MS - 5_000), 0));
-        assert!(!turns(&recent(), &call(middle), 0));
-        assert!(turns(&recent(), &call((HOUR + 1) * HOUR_MS), HOUR_MS));
-    }
-
-    #[test]
-    fn a_writer_is_recognised_in_both_generations() {
-        let grant = Grant { w0: [("me".to_owned(), 41)].into(), ..recent() };
-        assert_eq!((grant.last_of("me"), grant.last_of("you")), (Some(41), None));
-        let turned = Grant { w1: [("me".to_owned(), 43)].into(), ..grant };
-        assert_eq!(turned.last_of("me"), Some(43));
-    }
-}
+pub(crate) mod tests;

@@ -8,6 +8,9 @@
 //! What must hold from the next call on is told to the door before it is answered: `POST /v1/gateway/events`, and the same
 //! [`events`] come again from the bus. What a [`sandbox`] keeps between calls is only ever a guess: the write's condition
 //! judges it.
+//!
+//! A schedule comes every five minutes: it closes the buckets of grants that nobody calls, and seals the months that are over
+//! ([`seal`]), one after the other, into the event `gateway.seal` that invoices are made from.
 
 pub mod admission;
 pub mod control;
@@ -19,6 +22,7 @@ pub mod plan;
 pub mod refused;
 pub mod routes;
 pub mod sandbox;
+pub mod seal;
 pub mod store;
 pub mod upstream;
 
@@ -28,18 +32,37 @@ use shared::chassis::environment::{Missing, door_secret, variable};
 use shared::chassis::table::Table;
 use shared::chassis::{Context, EventError, Function, Request, Response};
 use shared::event::Envelope;
-use shared::problem::{Kind, Problem};
+use shared::problem::Problem;
 use shared::seal::Secret;
 use shared::time::Time;
 
 use crate::refused::Refused;
 use crate::sandbox::Sandbox;
-use crate::store::Store;
+use crate::store::{Store, Swept};
 use crate::upstream::{Range, Reach, Upstreams};
 
 /// How often the sweep comes, in milliseconds, and how long one may take.
 const SWEEP_MS: i64 = 300_000;
 const SWEEP: Duration = Duration::from_secs(20);
+const SWEEP_PAGE: u16 = 200;
+/// Grants that one call republishes, each with a seal for every month.
+const REPUBLISH_PAGE: u16 = 25;
+
+/// What a schedule or an operator sends.
+#[derive(serde::Deserialize)]
+#[serde(tag = "schedule", rename_all = "snake_case", deny_unknown_fields)]
+enum Scheduled {
+    Sweep {
+        /// When it was due; now when left out.
+        time: Option<Time>,
+    },
+    Republish {
+        /// Which shard of the list of grants.
+        shard: u32,
+        /// Where the answer before said to go on.
+        after: Option<String>,
+    },
+}
 
 /// What the operator sets.
 #[derive(Clone)]
@@ -112,22 +135,26 @@ impl App {
         }
     }
 
-    /// Closes the buckets of idle grants, so that what was counted becomes final. Each run begins with another shard and ends
-    /// in time, so that all come round however many there are.
-    async fn sweep(&self, now: Time) -> Result<u64, Problem> {
+    /// Closes the buckets of idle grants, so that what was counted becomes final, and seals the months that are over. Each run
+    /// begins with another shard and ends in time, so that all come round however many there are.
+    async fn sweep(&self, now: Time) -> Result<Swept, Problem> {
         let started = Instant::now();
         let first = u32::try_from(now.ms() / SWEEP_MS % i64::from(Store::shards())).unwrap_or(0);
-        let mut turned = 0;
+        let mut all = Swept::default();
         for n in 0..Store::shards() {
+            let shard = (first + n) % Store::shards();
             let mut after = None;
             loop {
-                let (grants, position) = self.store.grants((first + n) % Store::shards(), after.as_deref()).await?;
+                let (grants, position) = self.store.grants(shard, after.as_deref(), SWEEP_PAGE).await?;
                 for grant in grants {
                     if started.elapsed() > SWEEP {
-                        return Ok(turned);
+                        return Ok(all);
                     }
                     match self.store.sweep(&grant, now).await {
-                        Ok(swept) => turned += u64::from(swept),
+                        Ok(swept) => {
+                            all.turned += swept.turned;
+                            all.sealed += swept.sealed;
+                        }
                         Err(error) => tracing::error!(%error, grant, "not swept"),
                     }
                 }
@@ -137,7 +164,17 @@ impl App {
                 }
             }
         }
-        Ok(turned)
+        Ok(all)
+    }
+
+    /// Says again what a page of grants has said: their images in the stream, their seals in the outbox.
+    async fn republish(&self, shard: u32, after: Option<&str>, now: Time) -> Result<serde_json::Value, Problem> {
+        let (grants, position) = self.store.grants(shard, after, REPUBLISH_PAGE).await?;
+        let (count, mut seals) = (grants.len(), 0);
+        for grant in grants {
+            seals += self.store.republish(&grant, now).await?;
+        }
+        Ok(serde_json::json!({ "grants": count, "seals": seals, "after": position }))
     }
 }
 
@@ -157,16 +194,13 @@ impl Function for App {
     }
 
     async fn direct(&self, payload: serde_json::Value, context: &Context) -> Result<serde_json::Value, Problem> {
-        #[derive(serde::Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Scheduled {
-            schedule: String,
-        }
-        match serde_json::from_value::<Scheduled>(payload) {
-            Ok(scheduled) if scheduled.schedule == "sweep" => {
-                Ok(serde_json::json!({ "turned": self.sweep(context.now).await? }))
+        match serde_json::from_value(payload) {
+            Ok(Scheduled::Sweep { time }) => {
+                let Swept { turned, sealed } = self.sweep(time.unwrap_or(context.now)).await?;
+                Ok(serde_json::json!({ "turned": turned, "sealed": sealed }))
             }
-            _ => Err(Problem::new(Kind::ValidationFailed, "The door takes `{\"schedule\": \"sweep\"}` only.")),
+            Ok(Scheduled::Republish { shard, after }) => self.republish(shard, after.as_deref(), context.now).await,
+            Err(error) => Err(Problem::invalid("", error.to_string())),
         }
     }
 }

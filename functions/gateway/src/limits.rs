@@ -28,11 +28,7 @@ pub(crate) fn limits(seen: &Seen, now: Time) -> HeaderMap {
         let ahead_us = (seen.grant.t - us(now)).max(0);
         let burst_us = rate.burst * rate.unit_us;
         policies.push(format!("\"rate\";q={};w={}", rate.burst, (burst_us + 999_999) / 1_000_000));
-        left.push(format!(
-            "\"rate\";r={};t={}",
-            ((burst_us - ahead_us) / rate.unit_us.max(1)).max(0),
-            (ahead_us + 999_999) / 1_000_000
-        ));
+        left.push(format!("\"rate\";r={};t={}", rate.left(seen.grant.t, now), (ahead_us + 999_999) / 1_000_000));
     }
     let mut headers = HeaderMap::new();
     for (name, parts) in [(RATE_LIMIT_POLICY, policies), (RATE_LIMIT, left)] {

@@ -3,12 +3,17 @@
 //! | pk | sk | what |
 //! | --- | --- | --- |
 //! | subscription id | `G` | the grant |
-//! | subscription id | `T#{revision}` | terms, immutable |
+//! | subscription id | `T#{revision}` | terms and since when they hold, immutable |
+//! | subscription id | `S` | what a seal says of the subscription |
+//! | subscription id | `SEAL#{year}-{month}` | a month's seal, immutable |
+//! | subscription id | `OUT#{uuid}` | outbox |
 //! | subscription id | `R#{hour}#{writer}` | calls that one sandbox refused in one hour |
 //! | `K#{sha256}` | `K` | which grant a key opens, immutable |
 //! | `A#{organization}/{api}` | `A` | an API: upstream and current version |
 //! | `V#{version}` | `P#{part}` | a part of a version's routes, immutable |
 //! | `GRANTS#{shard}` | subscription id | the list of all grants, for the sweep |
+
+mod seals;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -26,6 +31,7 @@ use shared::time::Time;
 
 use crate::grant::{Grant, Update, Value, change, turn};
 use crate::plan::Plan;
+use crate::seal::{Step, due};
 
 /// How long one try of an update may take.
 const TRY: Duration = Duration::from_millis(1500);
@@ -52,7 +58,24 @@ pub struct KeyRow {
 
 #[derive(Serialize, Deserialize)]
 struct TermsRow {
+    revision: u64,
+    since: Time,
     terms: String,
+}
+
+impl TermsRow {
+    fn terms(&self) -> Result<Terms, StoreError> {
+        serde_json::from_str(&self.terms).map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
+}
+
+/// What one sweep of a grant did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Swept {
+    /// Buckets turned.
+    pub turned: u64,
+    /// Months sealed and told.
+    pub sealed: u64,
 }
 
 /// An entry of the list of all grants: its key says it all.
@@ -110,8 +133,7 @@ impl Store {
     /// The terms of a subscription at a revision.
     pub async fn terms(&self, grant: &str, revision: u64) -> Result<Option<Terms>, StoreError> {
         let row: Option<TermsRow> = self.table.get(grant, format!("T#{revision}")).await?;
-        row.map(|row| serde_json::from_str(&row.terms).map_err(|error| StoreError::Unavailable(error.to_string())))
-            .transpose()
+        row.map(|row| row.terms()).transpose()
     }
 
     /// A grant, read consistently.
@@ -179,8 +201,9 @@ impl Store {
         }
     }
 
-    /// Makes sure that there is a grant: an empty one that admits nothing, if nothing was told of it yet.
-    pub async fn ensure_grant(&self, grant: &str, now: Time) -> Result<(), StoreError> {
+    /// Makes sure that there is a grant: an empty one that admits nothing, if nothing was told of it yet. Its months are
+    /// counted from `since`.
+    pub async fn ensure_grant(&self, grant: &str, since: Time) -> Result<(), StoreError> {
         let number = |number: i64| AttributeValue::N(number.to_string());
         let map = || AttributeValue::M(HashMap::new());
         let mut item: Item = HashMap::from([
@@ -188,15 +211,17 @@ impl Store {
             ("sk".into(), AttributeValue::S(GRANT_SK.to_owned())),
             ("s".into(), AttributeValue::S("N".to_owned())),
             ("wk".into(), AttributeValue::S("N".to_owned())),
-            ("bh".into(), number(now.hour())),
+            ("bh".into(), number(since.hour())),
         ]);
-        for (name, value) in
-            [("sr", 0), ("pr", 0), ("pe", 0), ("u", 0), ("T", 0), ("b", 1), ("v", 1), ("la", 0), ("lf", 0)]
-        {
+        for name in ["sr", "pr", "pe", "u", "T", "la", "lf", "sh", "sa", "sf"] {
+            item.insert(name.to_owned(), number(0));
+        }
+        let month = since.month().0.hour();
+        for (name, value) in [("b", 1), ("v", 1), ("sl", month), ("st", month)] {
             item.insert(name.to_owned(), number(value));
         }
         // An update of a path into a map that is not there is an error, so every map is there from the beginning.
-        for name in ["c", "f", "w0", "w1", "k"] {
+        for name in ["c", "f", "w0", "w1", "k", "p", "q", "se", "sq"] {
             item.insert(name.to_owned(), map());
         }
         // The list first: a grant that is not on it would never be swept.
@@ -222,10 +247,10 @@ impl Store {
         }
     }
 
-    /// Keeps the terms of a revision.
-    pub async fn put_terms(&self, grant: &str, revision: u64, terms: &Terms) -> Result<(), StoreError> {
+    /// Keeps the terms of a revision, and since when they hold.
+    pub async fn put_terms(&self, grant: &str, revision: u64, since: Time, terms: &Terms) -> Result<(), StoreError> {
         let terms = serde_json::to_string(terms).map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        let row = Row::new(grant, format!("T#{revision}"), &TermsRow { terms })?;
+        let row = Row::new(grant, format!("T#{revision}"), &TermsRow { revision, since, terms })?;
         self.put(row).await
     }
 
@@ -243,27 +268,35 @@ impl Store {
         Ok(())
     }
 
-    /// Closes the bucket of an idle grant whose hour is over.
-    pub async fn sweep(&self, id: &str, now: Time) -> Result<bool, StoreError> {
-        let Some(image) = self.grant(id).await? else { return Ok(false) };
+    /// Closes the bucket of an idle grant whose hour is over, and seals the months that are over.
+    pub async fn sweep(&self, id: &str, now: Time) -> Result<Swept, StoreError> {
+        let Some(image) = self.grant(id).await? else { return Ok(Swept::default()) };
         // What was counted becomes final soon; that nothing was counted is said once a day, which is what it is worth.
         let today = now.day().0.hour();
         let counted = |image: &Grant| !(image.c.is_empty() && image.f.is_empty());
         let idle = |image: &Grant| now.hour() > image.bh && (counted(image) || today > image.bh);
-        if !idle(&image) {
-            return Ok(false);
+        let mut swept = Swept { turned: u64::from(idle(&image)), sealed: 0 };
+        let mut next = self.settle(id, image, |image| idle(image).then(|| turn(image, now.hour()))).await?;
+        while let Some((image, step)) = next.and_then(|image| due(&image, now).map(|step| (image, step))) {
+            next = self.seal(id, image, step, now).await?;
+            swept.turned += u64::from(step == Step::Turn);
+            swept.sealed += u64::from(step == Step::Tell);
         }
-        self.settle(id, image, |image| idle(image).then(|| turn(image, now.hour()))).await?;
-        Ok(true)
+        Ok(swept)
     }
 
     /// One page of the list of all grants of a shard.
-    pub async fn grants(&self, shard: u32, after: Option<&str>) -> Result<(Vec<String>, Option<String>), StoreError> {
+    pub async fn grants(
+        &self,
+        shard: u32,
+        after: Option<&str>,
+        limit: u16,
+    ) -> Result<(Vec<String>, Option<String>), StoreError> {
         #[derive(Deserialize)]
         struct Listed {
             sk: String,
         }
-        let slice = self.table.list::<Listed>(&format!("GRANTS#{shard}"), "", after, 200).await?;
+        let slice = self.table.list::<Listed>(&format!("GRANTS#{shard}"), "", after, limit).await?;
         Ok((slice.rows.into_iter().map(|row| row.sk).collect(), slice.position))
     }
 
@@ -273,15 +306,16 @@ impl Store {
         SHARDS
     }
 
-    /// Sets a grant's state, unless a later revision of the subscription was told already.
-    pub async fn set_state(&self, grant: &str, state: &str, revision: u64) -> Result<(), StoreError> {
+    /// Sets a grant's state, which holds since a moment, unless a later revision of the subscription was told already.
+    pub async fn set_state(&self, grant: &str, state: &str, revision: u64, since: Time) -> Result<(), StoreError> {
         self.write(
             grant,
-            "SET #s = :s, #sr = :sr, #v = #v + :one",
+            "SET #s = :s, #sh = :sh, #sr = :sr, #v = #v + :one",
             "attribute_exists(pk) AND #sr < :sr",
-            &[("#s", "s"), ("#sr", "sr"), ("#v", "v")],
+            &[("#s", "s"), ("#sh", "sh"), ("#sr", "sr"), ("#v", "v")],
             &[
                 (":s", AttributeValue::S(state.to_owned())),
+                (":sh", AttributeValue::N(since.hour().to_string())),
                 (":sr", AttributeValue::N(revision.to_string())),
                 (":one", AttributeValue::N("1".into())),
             ],
