@@ -32,7 +32,7 @@ use shared::chassis::environment::{Missing, door_secret, variable};
 use shared::chassis::table::Table;
 use shared::chassis::{Context, EventError, Function, Request, Response};
 use shared::event::Envelope;
-use shared::problem::Problem;
+use shared::problem::{Kind, Problem};
 use shared::seal::Secret;
 use shared::time::Time;
 
@@ -200,7 +200,11 @@ impl Function for App {
                 Ok(serde_json::json!({ "turned": turned, "sealed": sealed }))
             }
             Ok(Scheduled::Republish { shard, after }) => self.republish(shard, after.as_deref(), context.now).await,
-            Err(error) => Err(Problem::invalid("", error.to_string())),
+            Err(error) => {
+                let detail =
+                    "The door takes `{\"schedule\": \"sweep\"}` and `{\"schedule\": \"republish\", \"shard\": 0}`";
+                Err(Problem::new(Kind::ValidationFailed, format!("{detail}: {error}.")))
+            }
         }
     }
 }
