@@ -61,7 +61,7 @@ pub async fn admit(
     let mut ambiguous: Option<u64> = None;
     // The sequence that voids such a try.
     let mut void = None;
-    let mut tried = Counted { window: 0, period: String::new() };
+    let mut place = Counted { window: 0, period: String::new() };
     let mut fresh = false;
     let mut tries = 0;
     loop {
@@ -89,19 +89,18 @@ pub async fn admit(
         if tries > TRIES_MAX || started.elapsed() > BUDGET {
             return closed("the grant is too busy");
         }
-        let update = match refused {
-            Some(_) => voiding(&seen.grant, call, *void.get_or_insert_with(|| sandbox.next_sequence())),
-            None => {
-                let turn = turns(&seen.grant, call, seen.bucket_seen_ms);
-                tried = counted(&seen.grant, &seen.plan, call, turn);
-                admission(&seen.grant, &seen.plan, call, turn)
-            }
+        let update = if refused.is_some() {
+            voiding(&seen.grant, call, *void.get_or_insert_with(|| sandbox.next_sequence()))
+        } else {
+            let turn = turns(&seen.grant, call, seen.bucket_seen_ms);
+            place = counted(&seen.grant, &seen.plan, call, turn);
+            admission(&seen.grant, &seen.plan, call, turn)
         };
         match (store.update(id, &update).await, refused) {
             // The condition compared the terms' revision: the plan is the one at hand.
             (Tried::Applied(grant), None) => {
                 let seen = sandbox.remember(id, *grant, seen.plan, call.now);
-                return Ok(Admitted::Yes { seen: Box::new(seen), counted: tried });
+                return Ok(Admitted::Yes { seen: Box::new(seen), counted: place });
             }
             (Tried::Applied(grant), Some(refusal)) => {
                 let seen = sandbox.see(store, id, *grant, call.now).await?;
@@ -114,7 +113,7 @@ pub async fn admit(
                 if last == Some(call.sequence) {
                     // A try whose answer was lost had been applied.
                     let seen = sandbox.see(store, id, *grant, call.now).await?;
-                    return Ok(Admitted::Yes { seen: Box::new(seen), counted: tried });
+                    return Ok(Admitted::Yes { seen: Box::new(seen), counted: place });
                 }
                 if let (Some(refusal), true) = (refused, void.is_some() && last == void) {
                     let seen = sandbox.see(store, id, *grant, call.now).await?;

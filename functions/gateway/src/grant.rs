@@ -6,7 +6,9 @@
 //! - writer and sequence (`w0`, `w1`, by the bucket's parity): a retry recognises itself, so nothing is counted twice;
 //! - `k.{n} > :s` is existence, expiry, rotation and revocation of a key in one comparison, because a revoked one is 0;
 //! - `u <= :cap` with `cap = quota - weight`, valid because `pr = :pr`: never one unit over a hard quota;
-//! - `T` is GCRA's theoretical arrival time, on the plan's clock (see [`PlanRate`](crate::plan::PlanRate));
+//! - `T` is GCRA's theoretical arrival time, on the plan's clock (see [`PlanRate`](crate::plan::PlanRate)). On a coarse clock
+//!   `g` has a copy of it under the number of the clock's grain, as long as nothing else has moved it: so whoever is not the
+//!   first of a grain need not know whether `T` was ahead of the time, which a stale image cannot tell;
 //! - `p` has the units of every month that is not sealed yet, by the terms that they were admitted under, and `q` those of them
 //!   that were given back: a refund names the entry of its call, and none that a seal has taken away (see [`seal`](crate::seal)).
 
@@ -16,7 +18,7 @@ use serde::Deserialize;
 use shared::meter::{Counter, period_key, read_period_key};
 use shared::time::Time;
 
-use crate::plan::{Plan, us};
+use crate::plan::{Plan, PlanRate, us};
 
 /// An item over this size turns its page: a write is billed by started kilobytes.
 const PAGE_BYTES: usize = 850;
@@ -40,6 +42,8 @@ pub struct Grant {
     /// Theoretical arrival time, in microseconds.
     #[serde(rename = "T")]
     pub t: i64,
+    /// Copies of `T` by the grain of a coarse clock that they were written in; one that differs is out of date.
+    pub g: HashMap<String, i64>,
     /// The bucket's number.
     pub b: u64,
     /// The bucket's hour.
@@ -91,7 +95,7 @@ impl Grant {
     pub fn size(&self) -> usize {
         const FIXED: usize = 200;
         let entries = |map: &HashMap<String, u64>| map.keys().map(|name| name.len() + 4).sum::<usize>();
-        let keys: usize = self.k.keys().map(|name| name.len() + 8).sum();
+        let keys: usize = self.k.keys().chain(self.g.keys()).map(|name| name.len() + 8).sum();
         let maps = [&self.w0, &self.w1, &self.c, &self.f, &self.p, &self.q, &self.se, &self.sq];
         FIXED + keys + maps.into_iter().map(entries).sum::<usize>()
     }
@@ -285,24 +289,66 @@ pub fn admission(grant: &Grant, plan: &Plan, call: &Call, turn: bool) -> Update 
             values.push((":cap", Value::N(quota.units - call.weight)));
         }
     }
+    let mut remove = "";
     if let Some(rate) = plan.rate {
         names.push(("#T", "T".to_owned()));
         let now = rate.now_us(call.now);
         let limit = now + rate.tolerance_us(call.weight);
         let step = call.weight * rate.unit_us;
-        // A heavy call on a coarse clock may have to wait until the limiter has been idle for a while.
-        values.push((":now", Value::N(now.min(limit))));
-        if grant.t <= now {
-            set.push("#T = :next");
-            condition.push("#T <= :now");
-            values.push((":next", Value::N(now + step)));
+        let behind = grant.t <= now;
+        if let Some(cell) = cell(grant, &rate, now) {
+            // The first of a grain says from where it counts, all others go on.
+            if behind {
+                set.extend([
+                    "#T = if_not_exists(#g.#gn, :now) + :step",
+                    "#g.#gn = if_not_exists(#g.#gn, :now) + :step",
+                ]);
+                condition.push("#T <= :lim AND (#g.#gn = #T OR (attribute_not_exists(#g.#gn) AND #T <= :now))");
+            } else {
+                set.extend(["#T = if_not_exists(#g.#gn, #T) + :step", "#g.#gn = if_not_exists(#g.#gn, #T) + :step"]);
+                condition.push("#T <= :lim AND (#g.#gn = #T OR (attribute_not_exists(#g.#gn) AND #T > :now))");
+            }
+            if let Some(oldest) = cells(grant).min().filter(|oldest| *oldest < cell) {
+                remove = " REMOVE #g.#go";
+                names.push(("#go", oldest.to_string()));
+            }
+            names.extend([("#g", "g".to_owned()), ("#gn", cell.to_string())]);
+            values.extend([(":now", Value::N(now)), (":lim", Value::N(limit)), (":step", Value::N(step))]);
         } else {
-            set.push("#T = #T + :step");
-            condition.push("#T > :now AND #T <= :lim");
-            values.extend([(":step", Value::N(step)), (":lim", Value::N(limit))]);
+            if rate.grain_us > 0 {
+                set.push("#g = :e");
+                names.push(("#g", "g".to_owned()));
+                if !turn {
+                    values.push((":e", Value::M(None)));
+                }
+            }
+            // A heavy call on a coarse clock may have to wait until the limiter has been idle for a while.
+            values.push((":now", Value::N(now.min(limit))));
+            if behind {
+                set.push("#T = :next");
+                condition.push("#T <= :now");
+                values.push((":next", Value::N(now + step)));
+            } else {
+                set.push("#T = #T + :step");
+                condition.push("#T > :now AND #T <= :lim");
+                values.extend([(":step", Value::N(step)), (":lim", Value::N(limit))]);
+            }
         }
     }
-    Update { update: format!("SET {}", set.join(", ")), condition: condition.join(" AND "), names, values }
+    let update = format!("SET {}{remove}", set.join(", "));
+    Update { update, condition: condition.join(" AND "), names, values }
+}
+
+fn cells(grant: &Grant) -> impl Iterator<Item = i64> {
+    grant.g.keys().filter_map(|cell| cell.parse().ok())
+}
+
+/// The entry of `g` for a call at this time of the limiter's: that of its grain, or of a later one that is there already. None
+/// on an exact clock, and where the entry is out of date.
+fn cell(grant: &Grant, rate: &PlanRate, now_us: i64) -> Option<i64> {
+    let own = now_us.checked_div(rate.grain_us)?;
+    let cell = cells(grant).max().map_or(own, |newest| newest.max(own));
+    grant.g.get(&cell.to_string()).is_none_or(|copy| *copy == grant.t).then_some(cell)
 }
 
 /// The write that gives a call's units back, once, if the bucket and the window still are as this image says and the call's
@@ -412,7 +458,8 @@ pub fn turn(grant: &Grant, hour: i64) -> Update {
 #[must_use]
 pub fn change(grant: &Grant, before: Option<&Plan>, plan: &Plan, now: Time) -> Update {
     let mut write = turn(grant, now.hour());
-    let mut set = vec![" #pr = :pr"];
+    let mut set = vec![" #pr = :pr", "#g = :e"];
+    write.names.push(("#g", "g".to_owned()));
     write.condition.push_str(" AND #pr < :pr");
     write.names.push(("#pr", "pr".to_owned()));
     write.values.push((":pr", Value::N(i64::try_from(plan.revision).unwrap_or(i64::MAX))));

@@ -136,11 +136,12 @@ impl App {
     }
 
     /// Closes the buckets of idle grants, so that what was counted becomes final, and seals the months that are over. Each run
-    /// begins with another shard and ends in time, so that all come round however many there are.
+    /// begins with another shard and ends in time, so that all come round however many there are. A grant that cannot be swept
+    /// keeps no other one waiting, and makes the run fail in the end: a month that is never sealed is never billed.
     async fn sweep(&self, now: Time) -> Result<Swept, Problem> {
         let started = Instant::now();
         let first = u32::try_from(now.ms() / SWEEP_MS % i64::from(Store::shards())).unwrap_or(0);
-        let mut all = Swept::default();
+        let (mut all, mut failed) = (Swept::default(), 0);
         for n in 0..Store::shards() {
             let shard = (first + n) % Store::shards();
             let mut after = None;
@@ -148,14 +149,17 @@ impl App {
                 let (grants, position) = self.store.grants(shard, after.as_deref(), SWEEP_PAGE).await?;
                 for grant in grants {
                     if started.elapsed() > SWEEP {
-                        return Ok(all);
+                        return swept(all, failed);
                     }
                     match self.store.sweep(&grant, now).await {
                         Ok(swept) => {
                             all.turned += swept.turned;
                             all.sealed += swept.sealed;
                         }
-                        Err(error) => tracing::error!(%error, grant, "not swept"),
+                        Err(error) => {
+                            tracing::error!(%error, grant, "not swept");
+                            failed += 1;
+                        }
                     }
                 }
                 after = position;
@@ -164,7 +168,7 @@ impl App {
                 }
             }
         }
-        Ok(all)
+        swept(all, failed)
     }
 
     /// Says again what a page of grants has said: their images in the stream, their seals in the outbox.
@@ -176,6 +180,10 @@ impl App {
         }
         Ok(serde_json::json!({ "grants": count, "seals": seals, "after": position }))
     }
+}
+
+fn swept(swept: Swept, failed: u64) -> Result<Swept, Problem> {
+    if failed == 0 { Ok(swept) } else { Err(Problem::unavailable(format!("{failed} grants were not swept"))) }
 }
 
 impl Function for App {

@@ -221,7 +221,7 @@ impl Store {
             item.insert(name.to_owned(), number(value));
         }
         // An update of a path into a map that is not there is an error, so every map is there from the beginning.
-        for name in ["c", "f", "w0", "w1", "k", "p", "q", "se", "sq"] {
+        for name in ["c", "f", "w0", "w1", "k", "g", "p", "q", "se", "sq"] {
             item.insert(name.to_owned(), map());
         }
         // The list first: a grant that is not on it would never be swept.

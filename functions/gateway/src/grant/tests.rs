@@ -13,6 +13,7 @@ fn grant() -> Grant {
         pe: 1000,
         u: 5,
         t: 0,
+        g: [].into(),
         b: 7,
         bh: 499,
         w0: map(),
@@ -52,6 +53,7 @@ fn every_name_and_value_of_an_expression_is_used_and_every_use_has_one() {
         (json!(null), json!(null)),
         (json!({"calls": 10, "period": "day"}), json!({"calls": 5, "per_seconds": 1})),
         (json!({"calls": 10, "period": "month", "kind": "soft"}), json!(null)),
+        (json!(null), json!({"calls": 100, "per_seconds": 1})),
     ] {
         let mut with = json!({});
         if !quota.is_null() {
@@ -64,8 +66,16 @@ fn every_name_and_value_of_an_expression_is_used_and_every_use_has_one() {
         for t in [0, HOUR * 3_600_000_000 + 1_500_000] {
             for now_hour in [HOUR, HOUR + 1, HOUR + 100] {
                 for turn in [false, true] {
-                    let grant = Grant { t, ..recent() };
-                    check(&admission(&grant, &plan, &call(now_hour * HOUR_MS + 1), turn || now_hour > HOUR));
+                    let grain = now_hour * 3_600_000_000 / 123_750;
+                    for g in [
+                        [].into(),
+                        [(grain.to_string(), t)].into(),
+                        [(grain.to_string(), 1), ("1".to_owned(), t)].into(),
+                        [("1".to_owned(), t)].into(),
+                    ] {
+                        let grant = Grant { t, g, ..recent() };
+                        check(&admission(&grant, &plan, &call(now_hour * HOUR_MS + 1), turn || now_hour > HOUR));
+                    }
                 }
             }
         }

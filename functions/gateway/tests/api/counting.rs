@@ -184,3 +184,49 @@ async fn sandboxes_on_the_coarse_clock_admit_the_burst_less_a_grain_and_no_more(
     assert_eq!(admitted, 71);
     gate.call_for(now.plus_ms(50), "light").await;
 }
+
+#[tokio::test]
+async fn stale_images_and_clocks_that_differ_move_the_limiter_as_one_that_knows() {
+    let members = json!({"rate": {"calls": 100, "per_seconds": 1, "burst": 81}, "weights": {"heavy": 30}});
+    let gate = Gate::with(&under(&members)).await;
+    let rate = Plan::new(1, &serde_json::from_value(terms(&members)).unwrap()).rate.unwrap();
+    let sandboxes: Vec<Sandbox> = (0..4).map(|_| Sandbox::default()).collect();
+    let mut random = 1_u64;
+    let mut next = |below: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % below
+    };
+    let (mut now, mut admitted, mut refused) = (at("2026-10-20T12:00:00Z"), 0, 0);
+    let mut arrival_us = gate.grant().await.t;
+    for call in 0..250 {
+        // Bursts and a stream that is a little too fast, with pauses; a request may be up to half a second late.
+        let pause = if call % 50 == 0 { 1_500 } else { 0 };
+        let after = pause + [0, 0, next(6), next(60)][usize::try_from(next(4)).unwrap()];
+        now = now.plus_ms(i64::try_from(after).unwrap());
+        let come = now.plus_ms(-i64::try_from([0, 0, next(500)][usize::try_from(next(3)).unwrap()]).unwrap());
+        let sandbox = &sandboxes[usize::try_from(next(4)).unwrap()];
+        let operation = if next(20) == 0 { "heavy" } else { "light" };
+        let seen = sandbox.grant(&gate.store, SUBSCRIPTION, come).await.unwrap().unwrap();
+        let mut call = call_of(sandbox, come);
+        let asked = admit(sandbox, &gate.store, SUBSCRIPTION, seen, &mut call, wish(operation)).await.unwrap();
+        let may = rate.wait_ms(arrival_us, call.weight, come) == 0;
+        match asked {
+            Admitted::Yes { .. } => {
+                assert!(may);
+                arrival_us = arrival_us.max(rate.now_us(come)) + call.weight * rate.unit_us;
+                admitted += 1;
+            }
+            Admitted::No(Refusal::Rate { .. }, _) => {
+                assert!(!may);
+                refused += 1;
+            }
+            // A machine that is slower than the budget.
+            Admitted::Closed { .. } => arrival_us = gate.grant().await.t,
+            other => panic!("{other:?}"),
+        }
+        let grant = gate.grant().await;
+        assert_eq!(grant.t, arrival_us);
+        assert!(grant.g.len() <= 5, "{:?}", grant.g);
+    }
+    assert!(admitted > 50 && refused > 10, "{admitted} {refused}");
+}

@@ -168,8 +168,10 @@ impl Gate {
     }
 }
 
-/// What seals say: month, units before, and by revision of the terms those admitted and given back.
-fn told(seals: &[SealState]) -> Vec<(&str, [u64; 2], Vec<[u64; 3]>)> {
+/// What a seal says: month, units before, and by revision of the terms those admitted and given back.
+type Told<'a> = (&'a str, [u64; 2], Vec<[u64; 3]>);
+
+fn told(seals: &[SealState]) -> Vec<Told<'_>> {
     let terms = |seal: &SealState| seal.terms.iter().map(|of| [of.revision, of.admitted, of.refunded]).collect();
     seals
         .iter()

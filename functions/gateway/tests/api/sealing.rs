@@ -1,12 +1,14 @@
 //! Months are sealed once, with exact units, whoever dies in between.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use gateway::grant::{admission, counted, refund};
 use gateway::seal::{Step, due};
 use gateway::store::Tried;
 use serde_json::json;
+use shared::chassis::table::Table;
 
 use crate::wire::Wire;
-use crate::{Gate, SUBSCRIPTION, at, call_of, subscription, terms, told, with};
+use crate::{Gate, SUBSCRIPTION, Told, at, call_of, subscription, terms, told, with};
 
 /// Five calls under two revisions of the terms, two of them given back, the last one after the month's turn.
 async fn october() -> Gate {
@@ -25,10 +27,8 @@ async fn october() -> Gate {
     gate
 }
 
-const OCTOBER: (&str, [u64; 2], [[u64; 3]; 2]) = (".2026-10", [0, 0], [[1, 3, 1], [2, 4, 2]]);
-
-fn october_told() -> (&'static str, [u64; 2], Vec<[u64; 3]>) {
-    (OCTOBER.0, OCTOBER.1, OCTOBER.2.to_vec())
+fn october_told() -> Told<'static> {
+    (".2026-10", [0, 0], vec![[1, 3, 1], [2, 4, 2]])
 }
 
 #[tokio::test]
@@ -210,4 +210,23 @@ async fn only_what_is_known_is_taken_from_an_operator() {
         assert_eq!(answer["problem"]["status"], 422, "{bad}: {answer}");
     }
     assert_eq!(gate.house.send(&json!({"schedule": "sweep"})).await, json!({"turned": 0, "sealed": 0}));
+}
+
+#[tokio::test]
+async fn a_grant_that_cannot_be_sealed_holds_up_no_other_and_fails_the_sweep() {
+    let gate = Gate::with(&subscription(&json!({}))).await;
+    gate.call("2026-10-20T12:00:00Z").await;
+    let other = "sub_01h455vb4pex5vsknk084sn03q";
+    gate.told(&subscription(&json!({ "id": other })), at("2026-10-10T08:00:00Z")).await;
+    let row = |sk: &str| {
+        [("pk", SUBSCRIPTION), ("sk", sk)].map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())))
+    };
+    let Table { client, name } = &gate.house.table;
+    client.delete_item().table_name(name).set_key(Some(row("T#1").into())).send().await.unwrap();
+    let sweep = json!({"schedule": "sweep", "time": "2026-11-01T00:05:00Z"}).to_string();
+    let failure = shared::chassis::handle(&gate.house.app, &sweep, "lambda").await.unwrap_err();
+    assert!(failure.to_string().contains("1 grants were not swept"), "{failure}");
+    assert_eq!(gate.house.outbox(other).await.len(), 1);
+    assert_eq!(gate.seals().await.len(), 0);
+    gate.balanced().await;
 }
