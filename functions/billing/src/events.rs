@@ -50,9 +50,6 @@ pub(crate) async fn on_event(store: &Store, envelope: &Envelope, sent_at: Time) 
 /// Issues the invoice of a seal's bill, unless it is there.
 async fn issue(store: &Store, seal: &SealState, bill: &Bill<'_>, now: Time) -> Result<(), EventError> {
     for _ in 0..ATTEMPTS_MAX {
-        if store.is_issued(&seal.id, bill.currency).await? {
-            return Ok(());
-        }
         let last = store.last_number(seal.provider.id).await?;
         let number = format!("{}-{:06}", seal.provider.slug, last + 1);
         let invoice = Invoice::of(InvoiceId::new(), number, seal, bill);

@@ -6,7 +6,7 @@
 //! | `{subscription}` | `T#{revision, backwards}` | one revision of its terms |
 //! | `{invoice}` | `INVOICE` | an invoice: its document, byte for byte, and whose it is |
 //! | `{invoice}` | `SEAL` | the seal that it was rated from |
-//! | `{seal}` | `IN#{currency}` | says that the seal has its invoice in this currency |
+//! | `{seal}` | `IN#{currency}` | the seal has its invoice in this currency: there is never a second |
 //! | `{seal}` | `HOURS` | the same period by the hours of `usage` |
 //! | `{organization}` | `NUMBER` | the number of the last invoice of a provider |
 //! | `{organization}` | `CONSUMER#…`, `PROVIDER#{sealed at, backwards}#{invoice}` | an entry of a side's list |
@@ -18,7 +18,6 @@ use shared::chassis::table::{Row, Slice, StoreError, Table};
 use shared::chassis::transaction::Commit;
 use shared::event::{InvoiceState, PeriodState, SealState, State as _, SubscriptionState, Terms};
 use shared::id::{InvoiceId, OrganizationId, SubscriptionId};
-use shared::money::Currency;
 use shared::page::PageRequest;
 use shared::time::Time;
 
@@ -92,7 +91,7 @@ struct Number {
     revision: u64,
 }
 
-/// A row that says no more than that it is there.
+/// What a seal became in a currency: the row is there so that it becomes nothing else.
 #[derive(Serialize)]
 struct Made {
     invoice: InvoiceId,
@@ -110,10 +109,6 @@ const TERMS_SLICE: u16 = 25;
 /// A number that sorts before all smaller ones: lists are read forwards, and shown newest first.
 fn backwards(number: u64) -> String {
     format!("{:020}", u64::MAX - number)
-}
-
-fn made_sk(currency: Currency) -> String {
-    format!("IN#{currency}")
 }
 
 impl Store {
@@ -169,19 +164,13 @@ impl Store {
         self.table.get(seal, HOURS_SK).await
     }
 
-    /// Whether a seal has its invoice in a currency.
-    pub(crate) async fn is_issued(&self, seal: &str, currency: Currency) -> Result<bool, StoreError> {
-        let made: Option<serde::de::IgnoredAny> = self.table.get(seal, made_sk(currency)).await?;
-        Ok(made.is_some())
-    }
-
     /// The number of a provider's last invoice; 0 before the first.
     pub(crate) async fn last_number(&self, provider: OrganizationId) -> Result<u64, StoreError> {
         let number: Option<Number> = self.table.get(provider.to_string(), NUMBER_SK).await?;
         Ok(number.map_or(0, |number| number.revision))
     }
 
-    /// Issues an invoice with the number behind `last`, and tells of it.
+    /// Issues an invoice with the number behind `last`, and tells of it, unless its seal has one in this currency.
     pub(crate) async fn issue(
         &self,
         invoice: &Issued,
@@ -193,7 +182,7 @@ impl Store {
         let state = &invoice.state;
         let (pk, provider) = (state.id.to_string(), state.provider.id.to_string());
         let mut transaction = self.table.transaction();
-        transaction.create(ONCE, Row::new(&seal.id, made_sk(state.currency), &Made { invoice: state.id })?)?;
+        transaction.create(ONCE, Row::new(&seal.id, format!("IN#{}", state.currency), &Made { invoice: state.id })?)?;
         // The number is taken if and only if the invoice is written: no number is missing, none comes twice.
         let number = Row::new(provider, NUMBER_SK, &Number { revision: last + 1 })?;
         if last == 0 {
