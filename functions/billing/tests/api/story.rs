@@ -81,7 +81,7 @@ pub(crate) async fn tell_hours(house: &House<App>, month: &str, revision: u64, u
     let seal = seal(month, &[]);
     let period = json!({
         "id": seal["id"], "revision": revision, "subscription": SUBSCRIPTION, "from": seal["from"], "to": seal["to"],
-        "admitted": 90, "failed": 4, "units": units, "sealed_units": 120
+        "admitted": 90, "failed": 4, "units": units, "sealed_units": units
     });
     tell::<PeriodState>(house, &period).await;
 }
