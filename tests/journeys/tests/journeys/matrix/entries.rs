@@ -268,4 +268,14 @@ pub(super) const TABLE: &[Entry] = &[
     of(Home::Consumer, "preview_bill", &[200], Same, Nothing, |ids| {
         get(format!("/v1/billing/preview?subscription={}", ids.subscription))
     }),
+    consumer("list_invoices", &[200], Same, |_| get("/v1/billing/invoices".to_owned())),
+    of(Home::Consumer, "get_invoice", &[200], Same, Nothing, |ids| {
+        get(format!("/v1/billing/invoices/{}", ids.invoice))
+    }),
+    of(Home::Consumer, "recompute_invoice", &[200], Same, Nothing, |ids| {
+        act(format!("/v1/billing/invoices/{}/recompute", ids.invoice))
+    }),
+    of(Home::Consumer, "compare_invoice", &[200], Same, Nothing, |ids| {
+        get(format!("/v1/billing/invoices/{}/usage", ids.invoice))
+    }),
 ];
