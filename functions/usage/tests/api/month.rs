@@ -125,9 +125,9 @@ async fn periods_come_page_by_page_and_a_token_is_its_own_sides() {
     let (_, second) = get(&house, CONSUMER, "/v1/usage/periods", &next).await;
     assert_eq!(second["items"], json!([january()]));
     assert_eq!(get(&house, PROVIDER, "/v1/usage/periods", &next).await.0, 400);
-    let missing = format!("subscription=sub_01h455vb4pex5vsknk084sn099&page_size=1");
+    let missing = "subscription=sub_01h455vb4pex5vsknk084sn099&page_size=1";
     let refused = get(&house, STRANGER, "/v1/usage/periods", &query).await;
-    assert_eq!((refused.0, &refused), (404, &get(&house, CONSUMER, "/v1/usage/periods", &missing).await));
+    assert_eq!((refused.0, &refused), (404, &get(&house, CONSUMER, "/v1/usage/periods", missing).await));
     for (bad, pointer) in [
         ("", "/query/subscription"),
         (&*format!("subscription={SUBSCRIPTION}&page_size=0"), "/query/page_size"),
