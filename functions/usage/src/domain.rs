@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use shared::meter::{Counter, GrantImage, REFUSED_SK, RefusedImage, read_period_key};
+use shared::meter::{Counter, GrantImage, REFUSED_SK, RefusedImage, period_key, read_period_key};
 use shared::time::Time;
 
 /// A row of folded hours has at most so many counters, so that it stays far below the 400 KB that an item may have.
@@ -84,15 +84,16 @@ pub fn fold(buckets: impl IntoIterator<Item = Bucket>) -> Vec<Bucket> {
     rows
 }
 
-/// What a period's units had come to when the gateway sealed it: the entries that the seal took out of the grant.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+/// What a period's units under one revision of the terms had come to when the gateway sealed it: an entry that the seal took
+/// out of the grant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Ended {
     /// The period's beginning, a UTC hour.
     pub month: i64,
-    /// Units admitted, by [`shared::meter::period_key`].
-    pub p: BTreeMap<String, u64>,
-    /// Units of these given back.
-    pub q: BTreeMap<String, u64>,
+    /// The revision of the terms.
+    pub terms: u64,
+    /// Units admitted and not given back.
+    pub net: i64,
     /// Always 1: a period is sealed once.
     pub revision: u64,
 }
@@ -216,8 +217,8 @@ pub struct Batch {
     pub touched: BTreeSet<(String, u64, String)>,
     /// Grants that were made: number and hour of their first bucket.
     pub made: BTreeMap<String, Head>,
-    /// Periods that were sealed, by subscription and beginning.
-    pub ended: BTreeMap<(String, i64), Ended>,
+    /// Entries of periods that were sealed, by subscription, the period's beginning and the revision of the terms.
+    pub ended: BTreeMap<(String, i64, u64), Ended>,
     /// Refused calls, by subscription, hour and writer.
     pub refused: BTreeMap<(String, i64, String), Refused>,
 }
@@ -265,15 +266,13 @@ impl Batch {
         Ok(())
     }
 
-    /// Entries that a write took out are a period that it sealed. The bucket itself may go on, and its later images do not
-    /// have them.
+    /// Entries that a write took out belong to a period that is being sealed. The bucket itself may go on, and its later
+    /// images do not have them.
     fn sealed(&mut self, old: &GrantImage, new: &GrantImage) -> Result<(), NotUnderstood> {
-        for (key, admitted) in old.p.iter().filter(|(key, _)| !new.p.contains_key(*key)) {
-            let (month, _) = period(key)?;
-            let ended = self.ended.entry((old.pk.clone(), month)).or_default();
-            (ended.month, ended.revision) = (month, 1);
-            ended.p.insert(key.clone(), *admitted);
-            ended.q.extend(old.q.get(key).map(|back| (key.clone(), *back)));
+        for ((month, terms), net) in nets(&old.p, &old.q)? {
+            if !new.p.contains_key(&period_key(month, terms)) {
+                self.ended.insert((old.pk.clone(), month, terms), Ended { month, terms, net, revision: 1 });
+            }
         }
         Ok(())
     }

@@ -31,13 +31,14 @@ pub struct TermsUnits {
 impl Period {
     /// Compares a seal with the hours of its period; none as long as these are not whole.
     ///
-    /// They are whole when the frontier has passed the period's end and its last refunds are known too: by the record of the
-    /// seal itself, or, should that be lost, once the hour after the period is whole.
+    /// They are whole when the frontier has passed the period's end and its last refunds are known too: by the records of
+    /// the seal itself, or, should these be lost, once the hour after the period is whole.
     pub fn of(seal: &SealState, numbers: &Numbers) -> Result<Option<Self>, NotUnderstood> {
         let (from, to) = (seal.from.hour(), seal.to.hour());
         let Some(head) = numbers.head.filter(|head| head.hour >= to) else { return Ok(None) };
-        let counted = seal.terms.iter().any(|terms| terms.admitted > 0);
-        if counted && !numbers.has_ended(from) && head.hour == to {
+        let mut counted = seal.terms.iter().filter(|terms| terms.admitted > 0);
+        let ended = |revision| numbers.ended.iter().any(|ended| (ended.month, ended.terms) == (from, revision));
+        if head.hour == to && !counted.all(|terms| ended(terms.revision)) {
             return Ok(None);
         }
         let report = numbers.report(from..to)?;

@@ -54,7 +54,7 @@ pub struct Numbers {
     /// The buckets of the range, in their order; and where it ends with a month, those of the hour after it: a refund of the
     /// month's last seconds may stand there.
     pub buckets: Vec<Bucket>,
-    /// Sealed periods, from that of the range's beginning on.
+    /// What sealed periods had come to, from that of the range's beginning on.
     pub ended: Vec<Ended>,
     /// Refused calls of the range.
     pub refused: Vec<Refused>,
@@ -116,12 +116,10 @@ impl Numbers {
             // Entries that are gone were sealed. They do not come again.
             known.get_or_insert_default().extend(now);
         }
-        for ended in &self.ended {
-            for ((month, revision), net) in nets(&ended.p, &ended.q)? {
-                let before = known.as_ref().and_then(|known| known.get(&(month, revision)));
-                // Whatever the buckets do not show was given back between the last image of one and the seal.
-                report.units(last_hour(month), revision, before.map_or(0, |before| net.saturating_sub(*before)));
-            }
+        for Ended { month, terms, net, revision: _ } in &self.ended {
+            let before = known.as_ref().and_then(|known| known.get(&(*month, *terms)));
+            // Whatever the buckets do not show was given back between the last image of one and the seal.
+            report.units(last_hour(*month), *terms, before.map_or(0, |before| net.saturating_sub(*before)));
         }
         for row in &self.refused {
             report.add(row.hour, Sums { rejected: row.revision, ..Sums::default() });
@@ -137,16 +135,11 @@ impl Numbers {
     #[must_use]
     pub fn complete_to(&self, created_at: Time) -> Time {
         let head = self.head.map(|head| {
-            let turns = month_of(head.hour) == head.hour && !self.has_ended(month_of(head.hour - 1));
-            Head { hour: head.hour - i64::from(turns), ..head }
+            let month = month_of(head.hour - 1);
+            let waits = month_of(head.hour) == head.hour && self.ended.iter().all(|ended| ended.month != month);
+            Head { hour: head.hour - i64::from(waits), ..head }
         });
         complete_to(head.as_ref(), created_at)
-    }
-
-    /// Whether it is known what a month's units had come to when it was sealed.
-    #[must_use]
-    pub fn has_ended(&self, month: i64) -> bool {
-        self.ended.iter().any(|ended| ended.month == month)
     }
 }
 

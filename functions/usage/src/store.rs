@@ -109,13 +109,14 @@ impl Store {
                 }
             }
         }
-        for ((subscription, month), ended) in &batch.ended {
-            self.table.project(Row::new(subscription, ended_sk(*month), ended)?, ended.revision).await?;
+        for ((subscription, month, terms), ended) in &batch.ended {
+            let sk = format!("{}#{terms:010}", ended_sk(*month));
+            self.table.project(Row::new(subscription, sk, ended)?, ended.revision).await?;
         }
         // What is only open moves no frontier.
         let closed =
             batch.buckets.iter().filter(|(_, bucket)| bucket.closed).map(|((subscription, _), _)| subscription);
-        let ended = batch.ended.keys().map(|(subscription, _)| subscription);
+        let ended = batch.ended.keys().map(|(subscription, ..)| subscription);
         let moved: BTreeSet<&String> = closed.chain(ended).chain(batch.made.keys()).collect();
         for subscription in &moved {
             self.advance(subscription).await?;
