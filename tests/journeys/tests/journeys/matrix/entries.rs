@@ -262,6 +262,9 @@ pub(super) const TABLE: &[Entry] = &[
     of(Home::Consumer, "get_usage", &[200], Same, Nothing, |ids| {
         get(format!("/v1/usage?subscription={}", ids.subscription))
     }),
+    of(Home::Consumer, "list_periods", &[200], Same, Nothing, |ids| {
+        get(format!("/v1/usage/periods?subscription={}", ids.subscription))
+    }),
     provider("list_callers", &[200], Nothing, |ids| {
         get(format!("/v1/usage/callers?api={}&operation=getForecast", ids.api))
     }),
