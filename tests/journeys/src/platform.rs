@@ -68,6 +68,8 @@ impl Platform {
                 ("PublicRequestsPerSecond".to_owned(), "10000".to_owned()),
             ]),
             instances_max: settings.instances_max,
+            // As on AWS: what is in order within an item is in no order beyond it.
+            shards: 2,
             ..cloud::Options::default()
         })
         .await
