@@ -150,12 +150,12 @@ impl Pipe {
         loop {
             self.writes.borrow_and_update();
             match self.step(&plane) {
-                Ok(0) => {
+                Ok(false) => {
                     if self.writes.changed().await.is_err() {
                         return;
                     }
                 }
-                Ok(_) => tokio::task::yield_now().await,
+                Ok(true) => tokio::task::yield_now().await,
                 Err(error) => {
                     tracing::warn!(pipe = self.id, %error, "a pipe could not go on");
                     tokio::time::sleep(PAUSE).await;
@@ -164,13 +164,11 @@ impl Pipe {
         }
     }
 
-    /// Moves what is there; returns how many records were read.
-    fn step(&self, plane: &Plane) -> Result<usize, DataError> {
-        let records = plane.streams.read(&self.table, self.place.load(Ordering::Acquire), PAGE)?;
-        let Some(end) = records.last().map(|record| record.sequence) else { return Ok(0) };
-        let read = records.len();
-        let ours: Vec<Record> = records.into_iter().filter(|record| record.shard == self.shard).collect();
-        for batch in ours.chunks(self.batch.max(1)) {
+    /// Moves what is there; false if there was nothing to read.
+    fn step(&self, plane: &Plane) -> Result<bool, DataError> {
+        let after = self.place.load(Ordering::Acquire);
+        let (records, Some(end)) = plane.streams.read(&self.table, self.shard, after, PAGE)? else { return Ok(false) };
+        for batch in records.chunks(self.batch.max(1)) {
             let Some(last) = batch.last() else { continue };
             let reached = plane.store.write(|transaction| {
                 let mut reached = Vec::new();
@@ -196,7 +194,7 @@ impl Pipe {
         // What belongs to another shard is passed over.
         plane.store.write(|transaction| set_position(transaction, &self.reader, end))?;
         self.place.store(end, Ordering::Release);
-        Ok(read)
+        Ok(true)
     }
 
     fn event(&self, record: &Record, plane: &Plane) -> Result<Value, String> {

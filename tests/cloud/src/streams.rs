@@ -54,8 +54,6 @@ pub(crate) enum Before {
 pub(crate) struct Record {
     /// Where it stands in the stream.
     pub(crate) sequence: i64,
-    /// The shard that it is in, from 0.
-    pub(crate) shard: usize,
     /// When it was written by the machine's clock, ms since 1970 (whole seconds).
     pub(crate) created_ms: i64,
     /// The record as Lambda gets it.
@@ -128,9 +126,15 @@ impl Streams {
         Ok(self.connection().prepare_cached(sql)?.query_row(params![table], |row| row.get(0))?)
     }
 
-    /// Records after a place, oldest first.
-    pub(crate) fn read(&self, table: &str, after: i64, most: usize) -> Result<Vec<Record>, DataError> {
-        let Some(stream) = self.0.tables.get(table) else { return Ok(Vec::new()) };
+    /// Looks at so many records after a place, oldest first: those of one shard, and the place that is reached with all of them.
+    pub(crate) fn read(
+        &self,
+        table: &str,
+        shard: usize,
+        after: i64,
+        most: usize,
+    ) -> Result<(Vec<Record>, Option<i64>), DataError> {
+        let Some(stream) = self.0.tables.get(table) else { return Ok((Vec::new(), None)) };
         let connection = self.connection();
         let mut statement = connection.prepare_cached(
             "SELECT event_name, keys_json, new_image, old_image, CAST(sequence_number AS INTEGER), created_at, user_identity, event_id
@@ -138,8 +142,17 @@ impl Streams {
              ORDER BY CAST(sequence_number AS INTEGER) LIMIT ?3",
         )?;
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let rows = statement.query_map(params![table, after, most], |row| self.record(table, stream, row))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let (mut records, mut end) = (Vec::new(), None);
+        let mut rows = statement.query(params![table, after, most])?;
+        while let Some(row) = rows.next()? {
+            end = Some(row.get(4)?);
+            // Images are large: those of another shard's records are not even read.
+            let keys: Value = serde_json::from_str(&row.get::<_, String>(1)?).unwrap_or(Value::Null);
+            if self.shard_of(keys.get(&stream.partition).unwrap_or(&Value::Null)) == shard {
+                records.push(self.record(table, stream, keys, row)?);
+            }
+        }
+        Ok((records, end))
     }
 }
 
@@ -171,15 +184,13 @@ impl Streams {
         .collect()
     }
 
-    fn record(&self, table: &str, stream: &Stream, row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
-        let (event, keys): (String, String) = (row.get(0)?, row.get(1)?);
+    fn record(&self, table: &str, stream: &Stream, keys: Value, row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
+        let event: String = row.get(0)?;
         let (new, old): (Option<String>, Option<String>) = (row.get(2)?, row.get(3)?);
         let (sequence, created): (i64, i64) = (row.get(4)?, row.get(5)?);
         let (identity, id): (Option<String>, Option<String>) = (row.get(6)?, row.get(7)?);
-        let size = keys.len() + new.as_ref().map_or(0, String::len) + old.as_ref().map_or(0, String::len);
+        let size = keys.to_string().len() + new.as_ref().map_or(0, String::len) + old.as_ref().map_or(0, String::len);
         let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap_or(Value::Null);
-        let keys = parse(&keys);
-        let shard = self.shard_of(keys.get(&stream.partition).unwrap_or(&Value::Null));
 
         let mut change = Map::new();
         // The database counts a stream's records by the machine's clock, in microseconds since 1970.
@@ -208,7 +219,7 @@ impl Streams {
         if let (Some(identity), Some(members)) = (identity, json.as_object_mut()) {
             members.insert("userIdentity".to_owned(), parse(&identity));
         }
-        Ok(Record { sequence, shard, created_ms: created * 1000, json })
+        Ok(Record { sequence, created_ms: created * 1000, json })
     }
 
     /// The shard of a partition key: the same for ever, and spread evenly.

@@ -21,8 +21,6 @@ use crate::template::Template;
 
 /// A batch if the template states none.
 const BATCH: u64 = 100;
-/// Records read at once.
-const PAGE: usize = 1000;
 /// Waits between retries, doubling from the first to the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 /// How long to wait after the store failed.
@@ -152,16 +150,13 @@ impl StreamMapping {
 
     /// The next batch that passes the filters, and the place that is reached with it.
     fn read(&self, plane: &Plane) -> Result<(Vec<Record>, Option<i64>), DataError> {
-        let (mut batch, mut end) = (Vec::new(), None);
-        for record in plane.streams.read(&self.table, self.place.load(Ordering::Acquire), PAGE.max(self.batch))? {
-            let wanted = record.shard == self.shard && passes(&self.filters, &record.json);
-            if wanted && batch.len() == self.batch {
-                break;
-            }
-            end = Some(record.sequence);
-            if wanted {
-                batch.push(record);
-            }
+        let (mut batch, mut end) = (Vec::with_capacity(self.batch), None);
+        let mut after = self.place.load(Ordering::Acquire);
+        while batch.len() < self.batch {
+            let left = self.batch - batch.len();
+            let (records, Some(reached)) = plane.streams.read(&self.table, self.shard, after, left)? else { break };
+            batch.extend(records.into_iter().filter(|record| passes(&self.filters, &record.json)));
+            (after, end) = (reached, Some(reached));
         }
         Ok((batch, end))
     }
