@@ -33,6 +33,9 @@ const DOOR: &str = "Gateway";
 const DOORS_TABLE: &str = "GatewayTable";
 /// How often an action is tried: each fault happens once in a while.
 const ATTEMPTS_MAX: usize = 60;
+/// So often the door sweeps until all months are sealed, and so long what it told may take each time.
+const SWEEPS_MAX: usize = 8;
+const SETTLED: Duration = Duration::from_secs(20);
 /// Of the door's calls of its store.
 const KILLED: f64 = 0.001;
 const FROZEN: f64 = 0.002;
@@ -98,6 +101,8 @@ pub async fn run(platform: &Platform, wish: Wish) -> Ledger {
     join(callers, run.director()).await;
     let took = began.elapsed();
     platform.faults().clear();
+    // What failed at last, or waits for hours that are not whole yet, comes again soon.
+    platform.faults().redelivery(Some(Duration::from_millis(200)));
     run.close_month().await;
     Ledger::of(&run, took).await
 }
@@ -318,8 +323,24 @@ impl<'a> Run<'a> {
         self.platform.settled().await;
         self.jump_to_next_month();
         self.platform.cloud().clock().advance(Duration::from_hours(2));
-        self.platform.cloud().events().fire(DOOR).await.unwrap();
+        for _ in 0..SWEEPS_MAX {
+            self.platform.cloud().events().fire(DOOR).await.unwrap();
+            if self.platform.cloud().settled(SETTLED).await && self.sealed().await {
+                break;
+            }
+        }
         self.platform.settled().await;
+    }
+
+    /// Whether every month has its invoice, if the platform writes any.
+    async fn sealed(&self) -> bool {
+        for subscription in &self.subscriptions {
+            let id = locked(subscription).id.clone();
+            if ledger::invoiced(self, &id).await.is_some_and(|invoiced| !invoiced.whole()) {
+                return false;
+            }
+        }
+        true
     }
 }
 

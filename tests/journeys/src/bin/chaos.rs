@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     };
     let mut broken = false;
     alone(settings, async |platform| {
-        let ledger = chaos::run(platform, chaos::Wish { calls, seed, callers: processes * 2 }).await;
+        let ledger = chaos::run(platform, chaos::Wish { calls, seed, callers: processes }).await;
         say(&ledger.to_string());
         broken = !ledger.broken().is_empty();
     });

@@ -2,16 +2,20 @@
 
 use std::{collections::BTreeMap, fmt, fmt::Write as _, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     DOOR, DOORS_TABLE, Run, locked,
     plan::{Chosen, NAMES, quota},
     upstream::Fact,
 };
+use crate::Call;
 
 /// The most that one call weighs.
 const UNITS_MAX: u64 = 5;
+
+/// A run has calls in so many months.
+const MONTHS: u64 = 2;
 
 /// One subscription's line.
 #[derive(Clone, Debug, Default)]
@@ -26,13 +30,54 @@ struct Line {
     kept_units: [u64; 2],
     /// The most that a month may admit.
     quota: Option<u64>,
-    /// By the grant: units ever admitted and given back.
+    /// By the grant: units used in its window, and units ever admitted and given back.
+    used: u64,
     grant_admitted: u64,
     grant_refunded: u64,
     /// By usage: calls admitted, calls given back, units.
     admitted: u64,
     refunded: u64,
     units: i64,
+    /// By invoices, where the platform writes them.
+    invoiced: Option<Invoiced>,
+}
+
+/// What the invoices of a subscription say.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Invoiced {
+    /// One for each month.
+    invoices: u64,
+    /// The units that they were rated from.
+    units: u64,
+    /// How many agree with the hours of usage, and are the same to the byte when they are computed again.
+    proven: u64,
+}
+
+/// The invoices of a subscription; `None` where the platform writes none.
+pub(super) async fn invoiced(run: &Run<'_>, subscription: &str) -> Option<Invoiced> {
+    let token = &run.consumer.token;
+    let path = format!("/v1/billing/invoices?subscription={subscription}");
+    let listed = run.platform.send(Call::get(path).bearer(token)).await;
+    if listed.status == 404 {
+        return None;
+    }
+    let mut invoiced = Invoiced::default();
+    for invoice in listed.json().unwrap()["items"].as_array().unwrap() {
+        let path = format!("/v1/billing/invoices/{}", invoice["id"].as_str().unwrap());
+        let usage = run.platform.get(token, format!("{path}/usage")).await;
+        let again = run.platform.post(token, format!("{path}/recompute"), &Value::Null).await;
+        invoiced.invoices += 1;
+        invoiced.units += usage["sealed_units"].as_u64().unwrap();
+        invoiced.proven += u64::from(usage["equal"] == true && again["identical"] == true);
+    }
+    Some(invoiced)
+}
+
+impl Invoiced {
+    /// Whether each month has one that is proven.
+    pub(super) fn whole(&self) -> bool {
+        self.invoices == MONTHS && self.proven == MONTHS
+    }
 }
 
 /// The ledger of a run.
@@ -89,11 +134,13 @@ impl Ledger {
         let usage = run.platform.get(&run.consumer.token, path).await;
         let count = |name: &str| usage[name].as_u64().unwrap();
         Line {
+            used: number("u"),
             grant_admitted: number("la"),
             grant_refunded: number("lf"),
             admitted: count("admitted"),
             refunded: count("failed"),
             units: usage["units"].as_i64().unwrap(),
+            invoiced: invoiced(run, id).await,
             ..Line::default()
         }
     }
@@ -137,8 +184,9 @@ impl Ledger {
         let lines = self.lines.clone();
         let sum = |of: fn(&Line) -> u64| lines.iter().map(of).sum::<u64>();
         for (line, name) in lines.iter().zip(NAMES) {
+            let most = line.quota.unwrap_or(u64::MAX);
+            self.hold(line.used <= most, || format!("{name}: the grant has {} units used of {most}", line.used));
             for (month, kept) in line.kept_units.into_iter().enumerate() {
-                let most = line.quota.unwrap_or(u64::MAX);
                 self.hold(kept <= most, || format!("{name}: {kept} units in month {month}, over the quota of {most}"));
             }
             self.hold(line.reached <= line.admitted, || {
@@ -146,6 +194,17 @@ impl Ledger {
             });
             let left = i64::try_from(line.grant_admitted).unwrap() - i64::try_from(line.grant_refunded).unwrap();
             self.hold(line.units == left, || format!("{name}: usage shows {} units, the grant {left}", line.units));
+            if let Some(invoiced) = &line.invoiced {
+                self.hold(invoiced.whole(), || {
+                    format!(
+                        "{name}: {} invoices of {MONTHS} months, {} of them proven",
+                        invoiced.invoices, invoiced.proven
+                    )
+                });
+                self.hold(i64::try_from(invoiced.units).unwrap() == left, || {
+                    format!("{name}: the invoices were rated from {} units, the grant has {left}", invoiced.units)
+                });
+            }
             self.hold(line.reached_units <= line.grant_admitted, || {
                 format!(
                     "{name}: {} units reached the upstream, {} were counted",
@@ -234,6 +293,7 @@ impl fmt::Display for Ledger {
             "given back",
             "units by usage",
             "by grant",
+            "by invoices",
             "month 1 kept",
             "month 2 kept",
             "quota",
@@ -257,6 +317,7 @@ impl fmt::Display for Ledger {
                 line.refunded.to_string(),
                 line.units.to_string(),
                 left.to_string(),
+                line.invoiced.as_ref().map_or("none yet".to_owned(), |invoiced| invoiced.units.to_string()),
                 line.kept_units[0].to_string(),
                 line.kept_units[1].to_string(),
                 line.quota.map_or("none".to_owned(), |quota| quota.to_string()),

@@ -140,7 +140,8 @@ pub(super) fn actions(seed: u64, calls: u64) -> Vec<(u64, Action)> {
 /// A hard quota's units in a month: so few that each month uses them up.
 pub(super) fn quota(calls: u64, subscription: usize) -> Option<[u64; 2]> {
     match NAMES[subscription] {
-        "hard" => Some([calls / 14 + 5, calls / 12 + 5]),
+        // Its two plans differ in price only, so that the most of a month is known to the unit.
+        "hard" => Some([calls / 13 + 5; 2]),
         "weighed" => Some([calls / 9 + 5, calls / 8 + 5]),
         _ => None,
     }
@@ -157,7 +158,11 @@ pub(super) fn terms(calls: u64, subscription: usize) -> [Value; 2] {
         terms
     };
     match (NAMES[subscription], quota(calls, subscription)) {
-        ("hard", Some([less, more])) => [with("quota", hard(less)), with("quota", hard(more))],
+        ("hard", Some(quotas)) => {
+            let mut terms = quotas.map(|quota| with("quota", hard(quota)));
+            terms[1]["price_per_call"] = json!("0.02");
+            terms
+        }
         ("weighed", Some(quotas)) => quotas.map(|quota| {
             let mut terms = with("quota", hard(quota));
             terms["weights"] = json!({ "echo": 5, "fail": 3 });
