@@ -14,11 +14,15 @@
 
 pub mod admission;
 pub mod control;
+pub mod credentials;
 pub mod door;
 pub mod events;
 pub mod grant;
+mod headers;
+mod health;
 mod limits;
 pub mod plan;
+pub mod reach;
 pub mod refused;
 pub mod routes;
 pub mod sandbox;
@@ -36,10 +40,13 @@ use shared::problem::{Kind, Problem};
 use shared::seal::Secret;
 use shared::time::Time;
 
+use crate::credentials::Keys;
+use crate::health::Health;
+use crate::reach::{Range, Reach};
 use crate::refused::Refused;
 use crate::sandbox::Sandbox;
 use crate::store::{Store, Swept};
-use crate::upstream::{Range, Reach, Upstreams};
+use crate::upstream::Upstreams;
 
 /// How often the sweep comes, in milliseconds, and how long one may take.
 const SWEEP_MS: i64 = 300_000;
@@ -69,6 +76,8 @@ enum Scheduled {
 pub struct Settings {
     /// Shared with the functions that tell the door.
     pub secret: Secret,
+    /// Upstream credentials are sealed under these.
+    pub keys: Keys,
     /// Ranges of private addresses that the upstreams of private APIs may have.
     pub private_ranges: Vec<Range>,
     /// Ranges of private addresses that any upstream may have: for a development machine.
@@ -92,6 +101,7 @@ impl Settings {
             .and_then(|text| text.parse().map_err(|_| Missing("UPSTREAM_TIMEOUT_MS")))?;
         Ok(Self {
             secret: door_secret()?,
+            keys: variable("UPSTREAM_SECRET").and_then(|text| Keys::new(&text).ok_or(Missing("UPSTREAM_SECRET")))?,
             private_ranges: ranges("PRIVATE_UPSTREAMS")?,
             local_ranges: ranges("LOCAL_UPSTREAMS")?,
             timeout: Duration::from_millis(timeout_ms),
@@ -107,6 +117,7 @@ pub struct App {
     refused: Refused,
     upstreams: Upstreams,
     private: Upstreams,
+    health: Health,
     control: axum::Router,
 }
 
@@ -118,9 +129,10 @@ impl App {
         let any = Reach::new(settings.local_ranges.iter().copied());
         let private = Reach::new(settings.local_ranges.iter().chain(&settings.private_ranges).copied());
         Self {
-            upstreams: Upstreams::new(any, settings.timeout),
-            private: Upstreams::new(private, settings.timeout),
-            control: control::router(store.clone(), settings.secret.clone()),
+            upstreams: Upstreams::new(any),
+            private: Upstreams::new(private),
+            health: Health::default(),
+            control: control::router(store.clone(), settings.secret.clone(), settings.keys.clone()),
             sandbox: Sandbox::default(),
             refused: Refused::default(),
             store,
