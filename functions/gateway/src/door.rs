@@ -19,6 +19,7 @@ use crate::admission::{Admitted, Wish, admit, give_back};
 use crate::grant::{Call, Refusal};
 use crate::headers::{self, X_REQUEST_ID};
 use crate::limits::{announcements, limits};
+use crate::metrics::{self, Measured};
 use crate::routes::Match;
 use crate::sandbox::{Api, Seen};
 use crate::store::KeyRow;
@@ -72,7 +73,16 @@ fn credentials(headers: &HeaderMap) -> impl Iterator<Item = (&str, HeaderName)> 
 
 /// Handles a call.
 pub async fn call(app: &App, context: &Context, request: Request) -> Response {
-    match pass(app, context, request).await {
+    let (started, mut measured) = (Instant::now(), None);
+    let response = answered(app, context, request, &mut measured).await;
+    if let (Some(namespace), Some(measured)) = (&app.settings.metrics, &measured) {
+        metrics::tell(namespace, measured, context.now, &context.request_id, response.status(), started.elapsed());
+    }
+    response
+}
+
+async fn answered(app: &App, context: &Context, request: Request, measured: &mut Option<Measured>) -> Response {
+    match pass(app, context, request, measured).await {
         Ok(mut response) => {
             named(&mut response, ROUTE);
             response
@@ -129,7 +139,12 @@ fn invalid() -> Problem {
     Problem::new(Kind::KeyInvalid, detail)
 }
 
-async fn pass(app: &App, context: &Context, request: Request) -> Result<Response, Refused> {
+async fn pass(
+    app: &App,
+    context: &Context,
+    request: Request,
+    measured: &mut Option<Measured>,
+) -> Result<Response, Refused> {
     let (started, now) = (Instant::now(), context.now);
     let (path, method) = (request.uri().path().to_owned(), request.method().clone());
     let target = target(&path).ok_or_else(Problem::not_found)?;
@@ -139,6 +154,8 @@ async fn pass(app: &App, context: &Context, request: Request) -> Result<Response
     let Found { key, seen, api, route } =
         timeout(FIND, find(app, request.headers(), &target, method.as_str(), now)).await.map_err(late)??;
     let current = api.state.current.as_ref().ok_or_else(Problem::not_found)?;
+    let operation = route.operation.clone();
+    let measured = measured.insert(Measured { api: target.api.to_owned(), operation, upstream: None });
 
     // 3. Admit what can be forwarded.
     let (id, outgoing) = (api.state.id, outgoing(app, context, request, &target, &api)?);
@@ -181,7 +198,7 @@ async fn pass(app: &App, context: &Context, request: Request) -> Result<Response
     // 4. Forward, and 5. settle: what failed is given back.
     let client = if api.state.visibility == Visibility::Private { &app.private } else { &app.upstreams };
     app.health.count(id, url);
-    let within = upstream_time(app.settings.timeout, started.elapsed());
+    let (within, sent) = (upstream_time(app.settings.timeout, started.elapsed()), Instant::now());
     let outcome = client.send(outgoing, within, || app.health.retry(id)).await.and_then(|response| {
         match response.status().as_u16() {
             200..600 => Ok(response),
@@ -189,6 +206,7 @@ async fn pass(app: &App, context: &Context, request: Request) -> Result<Response
             other => Err(Failure::Failed(format!("the upstream answered with status {other}"))),
         }
     });
+    measured.upstream = Some(sent.elapsed());
     let passed_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
     app.health.settle(id, outcome.as_ref().is_err_and(Failure::is_away), now.plus_ms(passed_ms));
     let failed = outcome.as_ref().map_or(true, |response| response.status().is_server_error());
@@ -205,7 +223,7 @@ async fn pass(app: &App, context: &Context, request: Request) -> Result<Response
 
     // 6. Answer.
     let mut ours = limits(&seen, now);
-    ours.extend(announcements(current));
+    ours.extend(announcements(context, &api.state, current, &route));
     match outcome {
         Ok(response) => Ok(incoming(context, response, ours, method == Method::HEAD)),
         Err(failure) => Err(Refused::new(upstream_problem(failure, given_back), ours)),

@@ -6,7 +6,7 @@
 //! made up, because no span of ours is recorded anywhere that an upstream's spans could belong to.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, LINK, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -91,7 +91,13 @@ pub(crate) fn to_caller(
     if !is_head && status != StatusCode::NOT_MODIFIED {
         headers.remove(CONTENT_LENGTH);
     }
+    // Links are told beside the upstream's own; of everything else there is one truth, and it is ours.
+    let mut ours = ours;
+    let links = ours.remove(LINK);
     headers.extend(ours);
+    if let Some(links) = links {
+        headers.append(LINK, links);
+    }
     sign(&mut headers, context);
     headers
 }

@@ -21,6 +21,7 @@ pub mod grant;
 mod headers;
 mod health;
 mod limits;
+mod metrics;
 pub mod plan;
 pub mod reach;
 pub mod refused;
@@ -84,6 +85,8 @@ pub struct Settings {
     pub local_ranges: Vec<Range>,
     /// How long an upstream may take.
     pub timeout: Duration,
+    /// The namespace of the calls' metrics; none are told without it.
+    pub metrics: Option<String>,
 }
 
 impl Settings {
@@ -105,6 +108,7 @@ impl Settings {
             private_ranges: ranges("PRIVATE_UPSTREAMS")?,
             local_ranges: ranges("LOCAL_UPSTREAMS")?,
             timeout: Duration::from_millis(timeout_ms),
+            metrics: variable("METRICS_NAMESPACE").ok(),
         })
     }
 }

@@ -112,6 +112,7 @@ pub(crate) fn settings() -> Settings {
         private_ranges: vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()],
         local_ranges: vec!["127.0.0.1/32".parse().unwrap()],
         timeout: Duration::from_secs(18),
+        metrics: None,
     }
 }
 
