@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{ALLOW, AUTHORIZATION};
+use http::header::{ALLOW, AUTHORIZATION, ORIGIN};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use http_body_util::Full;
 use shared::chassis::{Context, Request, Response, named};
@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use crate::App;
 use crate::admission::{Admitted, Wish, admit, give_back};
+use crate::cors;
 use crate::grant::{Call, Refusal};
 use crate::headers::{self, X_REQUEST_ID};
 use crate::limits::{announcements, limits};
@@ -74,30 +75,37 @@ fn credentials(headers: &HeaderMap) -> impl Iterator<Item = (&str, HeaderName)> 
 /// Handles a call.
 pub async fn call(app: &App, context: &Context, request: Request) -> Response {
     let (started, mut measured) = (Instant::now(), None);
-    let response = answered(app, context, request, &mut measured).await;
+    let (path, origin) = (request.uri().path().to_owned(), request.headers().get(ORIGIN).cloned());
+    let target = target(&path);
+    // A page must be able to read every answer, also one that tells it that its key is wrong: its API is looked up first.
+    let api = match (&target, &origin) {
+        (Some(target), Some(_)) => timeout(FIND, load(app, target, context.now, false)).await.ok().and_then(Result::ok),
+        (Some(target), None) => app.sandbox.known(target.api),
+        (None, _) => None,
+    };
+    let crossing = api.as_ref().filter(|api| !api.state.cors_origins.is_empty());
+    let mut response = match (crossing, &target) {
+        (Some(api), Some(target)) if cors::is_preflight(request.method(), request.headers()) => {
+            cors::preflight(api, target.path, request.headers()).map_err(Refused::from)
+        }
+        _ => pass(app, context, request, started, &mut measured).await,
+    }
+    .unwrap_or_else(|Refused(refused)| {
+        let mut response = refused.problem.response(Some(&context.request_id));
+        response.headers_mut().extend(refused.headers);
+        if let Ok(id) = HeaderValue::from_str(&context.request_id) {
+            response.headers_mut().insert(X_REQUEST_ID, id);
+        }
+        response
+    });
+    if let Some(api) = crossing {
+        cors::allow(api, origin.as_ref(), &mut response);
+    }
+    named(&mut response, ROUTE);
     if let (Some(namespace), Some(measured)) = (&app.settings.metrics, &measured) {
         metrics::tell(namespace, measured, context.now, &context.request_id, response.status(), started.elapsed());
     }
     response
-}
-
-async fn answered(app: &App, context: &Context, request: Request, measured: &mut Option<Measured>) -> Response {
-    match pass(app, context, request, measured).await {
-        Ok(mut response) => {
-            named(&mut response, ROUTE);
-            response
-        }
-        Err(Refused(refused)) => {
-            let mut response = refused.problem.response(Some(&context.request_id));
-            named(&mut response, ROUTE);
-            response.headers_mut().extend(refused.headers);
-            response.headers_mut().insert(
-                X_REQUEST_ID,
-                HeaderValue::from_str(&context.request_id).unwrap_or(HeaderValue::from_static("")),
-            );
-            response
-        }
-    }
 }
 
 /// A refusal with the headers that tell more.
@@ -143,16 +151,19 @@ async fn pass(
     app: &App,
     context: &Context,
     request: Request,
+    started: Instant,
     measured: &mut Option<Measured>,
 ) -> Result<Response, Refused> {
-    let (started, now) = (Instant::now(), context.now);
+    let now = context.now;
     let (path, method) = (request.uri().path().to_owned(), request.method().clone());
     let target = target(&path).ok_or_else(Problem::not_found)?;
 
     // 1. Authenticate, and 2. match.
     let late = |_| Problem::unavailable("the table takes too long");
     let Found { key, seen, api, route } =
-        timeout(FIND, find(app, request.headers(), &target, method.as_str(), now)).await.map_err(late)??;
+        timeout(FIND.saturating_sub(started.elapsed()), find(app, request.headers(), &target, method.as_str(), now))
+            .await
+            .map_err(late)??;
     let current = api.state.current.as_ref().ok_or_else(Problem::not_found)?;
     let operation = route.operation.clone();
     let measured = measured.insert(Measured { api: target.api.to_owned(), operation, upstream: None });

@@ -14,6 +14,7 @@
 
 pub mod admission;
 pub mod control;
+mod cors;
 pub mod credentials;
 pub mod door;
 pub mod events;

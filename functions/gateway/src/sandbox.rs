@@ -102,6 +102,11 @@ impl Sandbox {
         Ok(row)
     }
 
+    /// An API as far as this sandbox knows it, without a look at the table.
+    pub fn known(&self, name: &str) -> Option<Arc<Api>> {
+        self.memory().apis.get(name).cloned()
+    }
+
     /// An API with the routes of its current version, as far as both have arrived. `missed` says that the routes which are
     /// kept did not match.
     pub async fn api(

@@ -27,6 +27,8 @@ use crate::reach::Reach;
 pub const ANSWER_BYTES_MAX: usize = 4_400_000;
 /// The most that the names and values of an answer's headers may have; JSON at most doubles them.
 pub const ANSWER_HEAD_BYTES_MAX: usize = 65_536;
+/// How many header lines an answer may have.
+const ANSWER_HEADERS_MAX: usize = 500;
 const CONNECT: Duration = Duration::from_secs(3);
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -116,7 +118,10 @@ impl Upstreams {
             .https_or_http()
             .enable_http1()
             .wrap_connector(http);
-        let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(50)).build(connector);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(Duration::from_secs(50))
+            .http1_max_headers(ANSWER_HEADERS_MAX)
+            .build(connector);
         Self { client, reach }
     }
 

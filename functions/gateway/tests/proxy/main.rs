@@ -3,8 +3,10 @@
 // Clippy knows a test by its attribute, and helpers have none.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used)]
 
+mod cors;
 mod credentials;
 mod keys;
+mod odd;
 mod scene;
 
 use http::StatusCode;

@@ -103,6 +103,8 @@ pub(crate) struct Scene {
     api: ApiId,
     version: VersionId,
     revision: u64,
+    /// Whose pages may call the API, once it is told again.
+    pub(crate) origins: Vec<&'static str>,
 }
 
 pub(crate) fn settings() -> Settings {
@@ -122,7 +124,8 @@ impl Scene {
         let house = House::new(|environment| App::new(environment.table, settings())).await;
         let upstream = Upstream::start().await;
         let (subscription, api, version) = (SubscriptionId::new(), ApiId::new(), VersionId::new());
-        let mut scene = Self { house, upstream, key: String::new(), subscription, api, version, revision: 0 };
+        let mut scene =
+            Self { house, upstream, key: String::new(), subscription, api, version, revision: 0, origins: Vec::new() };
         let routes: Vec<Value> = ["GET", "POST", "PUT", "DELETE"]
             .iter()
             .enumerate()
@@ -167,6 +170,7 @@ impl Scene {
         let own = json!({
             "id": self.api, "revision": self.revision, "organization": party("nimbus"), "slug": "weather", "number": 1,
             "name": "Weather", "visibility": visibility, "upstream_url": url,
+            "cors_origins": self.origins,
             "current": {"id": self.version, "version": "1.0.0", "number": 1, "parts": 1}
         });
         self.tell("catalog.api", &own).await;

@@ -33,15 +33,18 @@ fn what_is_too_large_is_refused_by_a_problem_as_long_as_it_reaches_the_door() {
         let refused = post(4_400_001).await;
         assert_eq!((refused.status.as_u16(), problem(&refused).as_str()), (413, "too-large"), "{}", refused.refused());
         assert_eq!(market.upstream.calls(), 0);
-        // The echo of these bytes is three times as long.
+        // It arrives, and is more than this upstream takes.
         let answer = post(4_400_000).await;
+        assert_eq!((answer.status.as_u16(), problem(&answer).as_str()), (413, ""), "{}", answer.refused());
+        assert_eq!(market.upstream.calls(), 1);
+        // The echo of these bytes is three times as long.
+        let answer = post(1_900_000).await;
         assert_eq!(
             (answer.status.as_u16(), problem(&answer).as_str()),
             (502, "upstream-failed"),
             "{}",
             answer.refused()
         );
-        assert_eq!(market.upstream.calls(), 1);
         // Beyond Lambda's 6 MB the door never sees it.
         let beyond = post(4_800_000).await;
         assert_eq!(
