@@ -168,8 +168,6 @@ impl utoipa::PartialSchema for Origin {
     }
 }
 
-impl utoipa::ToSchema for Origin {}
-
 /// Labels of letters, digits and hyphens within; the last one begins with a letter, or it would be read as a number.
 fn is_host(host: &str) -> bool {
     let label = |label: &str| {

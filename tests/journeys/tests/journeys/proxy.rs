@@ -54,7 +54,7 @@ fn what_is_too_large_is_refused_by_a_problem_as_long_as_it_reaches_the_door() {
         let usage = market.usage(platform).await;
         assert_eq!(
             (&usage["admitted"], &usage["failed"], &usage["units"]),
-            (&json!(1), &json!(1), &json!(0)),
+            (&json!(2), &json!(1), &json!(1)),
             "{usage}"
         );
     });
