@@ -3,10 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::header::{ALLOW, AUTHORIZATION, ORIGIN};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use shared::chassis::{Context, Request, Response, named};
 use shared::event::{Route, Visibility};
 use shared::meter::Counter;
@@ -17,8 +15,9 @@ use tokio::time::timeout;
 use crate::App;
 use crate::admission::{Admitted, Wish, admit, give_back};
 use crate::cors;
+use crate::forward::{incoming, outgoing, upstream_problem};
 use crate::grant::{Call, Refusal};
-use crate::headers::{self, X_REQUEST_ID};
+use crate::headers::X_REQUEST_ID;
 use crate::limits::{announcements, limits};
 use crate::metrics::{self, Measured};
 use crate::routes::Match;
@@ -28,10 +27,6 @@ use crate::upstream::Failure;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const ROUTE: &str = "/call/{organization}/{api}/{path}";
-/// The most that a call's body may have. Lambda's 6 MB count a body as base64 or as escaped JSON, and beyond them API Gateway
-/// answers in our place: up to here a binary body always arrives.
-const BODY_BYTES_MAX: usize = 4_400_000;
-
 /// What the whole of a call may take: below the function's time-out (29 s) and API Gateway's own (30 s), so that it is always
 /// this door that answers.
 const WHOLE: Duration = Duration::from_secs(28);
@@ -169,7 +164,7 @@ async fn pass(
     let measured = measured.insert(Measured { api: target.api.to_owned(), operation, upstream: None });
 
     // 3. Admit what can be forwarded.
-    let (id, outgoing) = (api.state.id, outgoing(app, context, request, &target, &api)?);
+    let (id, outgoing) = (api.state.id, outgoing(app, context, request, target.path, &api)?);
     let url = api.state.upstream_url.as_deref().unwrap_or_default();
     if let Err(wait_ms) = app.health.judge(id, url, now) {
         let detail = "The API's upstream did not answer several times in a row. Nothing was counted. Try again as `Retry-After` says.";
@@ -338,75 +333,6 @@ fn refuse(refusal: Refusal, seen: &Seen, now: Time) -> Refused {
         }
     };
     Refused::new(problem, headers)
-}
-
-/// The call as the upstream gets it.
-fn outgoing(
-    app: &App,
-    context: &Context,
-    request: Request,
-    target: &Target<'_>,
-    api: &Api,
-) -> Result<http::Request<Full<Bytes>>, Refused> {
-    let (parts, body) = request.into_parts();
-    if body.len() > BODY_BYTES_MAX {
-        let detail = "The body of a call may have at most 4.4 MB (4,400,000 bytes). Nothing was counted.";
-        return Err(Problem::new(Kind::TooLarge, detail).into());
-    }
-    if headers::is_loop(context, &parts.headers) {
-        return Err(Problem::new(Kind::LoopDetected, "The upstream of this API leads back to this door.").into());
-    }
-    // An API that is only described has nowhere to go.
-    let base = api.state.upstream_url.as_deref().ok_or_else(Problem::not_found)?;
-    let secret = &app.settings.secret;
-    let query =
-        parts.uri.query().map(|query| headers::without_secrets(secret, query)).filter(|query| !query.is_empty());
-    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-    let uri: Uri =
-        format!("{}{}{query}", base.trim_end_matches('/'), target.path).parse().map_err(Problem::internal)?;
-    let mut headers = headers::to_upstream(secret, context, parts.headers);
-    match &api.credentials {
-        Ok(None) => {}
-        Ok(Some((name, value))) => {
-            headers.insert(name, value.clone());
-        }
-        // Without them the upstream would refuse, and nobody would know why.
-        Err(broken) => return Err(Problem::internal(format!("upstream credentials: {broken}")).into()),
-    }
-    let mut outgoing =
-        http::Request::builder().method(parts.method).uri(uri).body(Full::new(body)).map_err(Problem::internal)?;
-    *outgoing.headers_mut() = headers;
-    Ok(outgoing)
-}
-
-/// The upstream's answer as the caller gets it.
-fn incoming(context: &Context, response: http::Response<Bytes>, ours: HeaderMap, is_head: bool) -> Response {
-    let (mut parts, body) = response.into_parts();
-    parts.headers = headers::to_caller(context, parts.headers, ours, parts.status, is_head);
-    parts.extensions = http::Extensions::new();
-    Response::from_parts(parts, body)
-}
-
-fn upstream_problem(failure: Failure, given_back: bool) -> Problem {
-    let (kind, what) = match &failure {
-        Failure::Forbidden => {
-            (Kind::UpstreamForbidden, "The API's upstream is at an address that may not be reached from here.")
-        }
-        Failure::Timeout => (Kind::UpstreamTimeout, "The API's upstream did not answer in time."),
-        Failure::TooLarge => (
-            Kind::UpstreamFailed,
-            "The API's upstream answered with more than 4.4 MB, or with more than 64 KB of headers, which cannot be handed on.",
-        ),
-        Failure::Unreached(_) | Failure::Failed(_) => {
-            (Kind::UpstreamFailed, "The API's upstream could not be reached or broke off.")
-        }
-    };
-    let settled = if given_back { " The call was given back to your quota." } else { "" };
-    let mut problem = Problem::new(kind, format!("{what}{settled}"));
-    if let Failure::Unreached(cause) | Failure::Failed(cause) = failure {
-        problem.internal = Some(cause);
-    }
-    problem
 }
 
 #[cfg(test)]

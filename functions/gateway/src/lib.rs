@@ -18,6 +18,7 @@ mod cors;
 pub mod credentials;
 pub mod door;
 pub mod events;
+mod forward;
 pub mod grant;
 mod headers;
 mod health;

@@ -7,6 +7,7 @@ mod cors;
 mod credentials;
 mod keys;
 mod odd;
+mod refused;
 mod scene;
 
 use http::StatusCode;

@@ -108,6 +108,13 @@ fn an_upstream_that_is_away_is_left_alone_and_calls_cost_nothing() {
         let refused = market.pass(platform, "/forecast/oslo").await;
         assert_eq!((refused.status.as_u16(), problem(&refused).as_str()), (503, "upstream-unavailable"));
         assert!(refused.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds >= 1));
+        // What the metrics are made of: six calls, all failed, of which five tried the upstream.
+        let logs = platform.logs();
+        let lines = logs.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let told: Vec<Value> = lines.filter(|line| line.get("_aws").is_some()).collect();
+        let errors = told.iter().filter(|line| line["operation"] == "getForecast" && line["error"] == 1).count();
+        let tried = told.iter().filter(|line| line["upstream_ms"].is_number()).count();
+        assert_eq!((told.len(), errors, tried), (6, 6, 5), "{told:#?}");
         let usage = market.usage(platform).await;
         assert_eq!(
             (&usage["admitted"], &usage["failed"], &usage["units"]),
