@@ -86,6 +86,8 @@ impl Gate {
             private_ranges: Vec::new(),
             local_ranges: Vec::new(),
             timeout: Duration::from_secs(1),
+            keys: gateway::credentials::Keys::new("upstream").unwrap(),
+            metrics: None,
         };
         let house = House::new(|environment| App::new(environment.table, settings)).await;
         Self { store: Store::new(house.table.clone()), sandbox: Sandbox::default(), house }
