@@ -37,6 +37,18 @@ impl Decimal {
         self.0.checked_add(other.0).map(Self)
     }
 
+    /// So many parts of this divided into `of`, rounded once to so many places, half away from zero; `None` when `of` is 0
+    /// or a step is beyond what a decimal holds.
+    #[must_use]
+    pub fn share(self, parts: u64, of: u64, places: u32) -> Option<Self> {
+        let step = 10_i128.pow(PLACES_MAX.saturating_sub(places));
+        let value = self.0.checked_mul(i128::from(parts))?;
+        let unit = i128::from(of).checked_mul(step).filter(|unit| *unit > 0)?;
+        let (whole, rest) = (value / unit, value % unit);
+        let up = if rest.unsigned_abs() >= unit.unsigned_abs().div_ceil(2) { rest.signum() } else { 0 };
+        Some(Self((whole + up) * step))
+    }
+
     /// Rounded to so many places, half away from zero: the usual commercial rounding.
     #[must_use]
     pub fn rounded(self, places: u32) -> Self {
@@ -222,6 +234,20 @@ mod tests {
             assert_eq!(value.parse::<Decimal>().unwrap().rounded(2).to_string(), expected);
         }
         assert_eq!("2.5".parse::<Decimal>().unwrap().rounded(0).to_string(), "3");
+    }
+
+    #[test]
+    fn a_share_is_rounded_once() {
+        let share = |value: &str, parts, of, places| {
+            value.parse::<Decimal>().unwrap().share(parts, of, places).map(|share| share.to_string())
+        };
+        assert_eq!(share("24.95", 25, 30, 2).unwrap(), "20.79");
+        assert_eq!(share("10", 1, 3, PLACES_MAX).unwrap(), "3.333333333333");
+        // Half a cent, though a third is no decimal; and a little less than that.
+        assert_eq!(share("0.015", 10, 30, 2).unwrap(), "0.01");
+        assert_eq!(share("0.014999999999", 10, 30, 2).unwrap(), "0");
+        assert_eq!(share("7", 3, 3, 0).unwrap(), "7");
+        assert_eq!((share("1", 1, 0, 2), share("999999999999", u64::MAX, 1, 2)), (None, None));
     }
 
     #[test]

@@ -1,40 +1,76 @@
-//! Rating: from terms and units to lines and a total.
+//! Rating: from the terms of a month and what was counted under them to lines and totals.
+//!
+//! The month's price is owed in full for every calendar month in UTC in which the subscription was active at some moment;
+//! a suspension does not stop it. Where the terms changed inside the month, every UTC day on which the subscription ran
+//! belongs to the terms that held last on it, and price and included calls are shared by these days. Units are rated under
+//! the terms that they were counted under.
 
-use shared::event::{SubscriptionState, Terms};
-use shared::money::Decimal;
+mod document;
+#[cfg(test)]
+mod tests;
+
+use shared::event::{SealState, SealedTerms};
+use shared::money::{Currency, Decimal, PLACES_MAX};
 use shared::time::Time;
+
+pub use document::{BillLine, BillingPeriod, Invoice, InvoiceLine, Range, SealedRange};
 
 /// What a line charges for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Charge {
-    /// The plan's price of a month.
-    Month,
+    /// The plan's price of a month: so many of the days on which the subscription ran in it.
+    Month {
+        /// The days of these terms.
+        days: u64,
+        /// The days of all terms.
+        of: u64,
+    },
     /// Units that the month's price includes.
-    Included,
-    /// Units beyond those, or all of them where none are included.
+    Included {
+        /// How many it would have included.
+        up_to: u64,
+    },
+    /// Units beyond those.
     Further,
+    /// Units, where the terms include none.
+    Calls,
 }
 
 /// A line of a bill.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Line {
+pub struct Line<'a> {
+    /// The terms that it is charged under, and what was counted under them.
+    pub part: &'a SealedTerms,
     /// What it charges for.
     pub charge: Charge,
-    /// How many.
-    pub quantity: u64,
+    /// How many: months, to twelve places, or units.
+    pub quantity: Decimal,
     /// The price of one, as the terms say it.
     pub unit_price: Decimal,
-    /// The price of all, rounded to the currency's minor unit, half away from zero.
+    /// The price of all, rounded once to the currency's minor unit, half away from zero. A share of a month is taken
+    /// exactly, not by the twelve places of its quantity.
     pub amount: Decimal,
 }
 
-/// The lines of a period, and their sum.
+/// What is owed in one currency.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Bill {
-    /// The lines.
-    pub lines: Vec<Line>,
+pub struct Bill<'a> {
+    /// The currency.
+    pub currency: Currency,
+    /// The lines, by the revision of the terms.
+    pub lines: Vec<Line<'a>>,
     /// The sum of the lines' amounts as they are shown.
     pub total: Decimal,
+    /// Units that were admitted under the terms of this currency, also those that were given back.
+    pub admitted: u64,
+}
+
+impl Bill<'_> {
+    /// Whether nothing is owed and nothing was counted: that needs no invoice.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.total == Decimal::ZERO && self.admitted == 0
+    }
 }
 
 /// An amount that is beyond what money is counted in here.
@@ -42,171 +78,134 @@ pub struct Bill {
 #[error("the amount is beyond what a decimal holds")]
 pub struct TooMuch;
 
-/// Rates a period: `month` is whether the month's price is owed, `units` what was admitted and not given back.
-pub fn rate(terms: &Terms, month: bool, units: u64) -> Result<Bill, TooMuch> {
-    let places = terms.currency.places();
-    let mut bill = Bill { lines: Vec::new(), total: Decimal::ZERO };
-    let mut add = |charge, quantity: u64, unit_price: Decimal| {
-        let amount = unit_price.times(quantity).ok_or(TooMuch)?.rounded(places);
-        bill.total = bill.total.plus(amount).ok_or(TooMuch)?;
-        bill.lines.push(Line { charge, quantity, unit_price, amount });
-        Ok(())
+/// A calendar month in UTC of a subscription.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Month {
+    /// Its beginning.
+    pub from: Time,
+    /// Its end, which is the beginning of the next.
+    pub to: Time,
+    /// When the subscription first became active.
+    pub activated_at: Option<Time>,
+    /// When it ended.
+    pub cancelled_at: Option<Time>,
+}
+
+impl Month {
+    /// The month of a seal.
+    #[must_use]
+    pub fn of(seal: &SealState) -> Self {
+        Self { from: seal.from, to: seal.to, activated_at: seal.activated_at, cancelled_at: seal.cancelled_at }
+    }
+
+    /// How many of the days on which the subscription ran belong to each of the parts, which are in the order of their
+    /// revisions. It ran on a day on which it was active at some moment, the moment of its end not included.
+    fn days(self, parts: &[&SealedTerms]) -> Vec<u64> {
+        let mut days = vec![0; parts.len()];
+        let end = self.cancelled_at.map_or(self.to, |at| at.min(self.to));
+        let mut at = self.activated_at.map_or(end, |at| at.max(self.from));
+        while at < end {
+            let (_, next) = at.day();
+            let last = parts.iter().rposition(|part| part.since < next.min(end)).unwrap_or(0);
+            if let Some(days) = days.get_mut(last) {
+                *days += 1;
+            }
+            at = next;
+        }
+        days
+    }
+}
+
+/// Shares the included calls of the parts by days. They add up: what is lost to rounding goes, one by one, to the largest
+/// remainders, and a fraction that is left then is given to the consumer.
+fn included(parts: &[&SealedTerms], days: &[u64], of: u64) -> Vec<u64> {
+    let of = u128::from(of);
+    let exact = || parts.iter().zip(days).map(|(part, days)| u128::from(part.terms.included_calls) * u128::from(*days));
+    let remainders: Vec<u128> = exact().map(|calls| calls % of).collect();
+    let missing = usize::try_from(remainders.iter().sum::<u128>().div_ceil(of)).unwrap_or(usize::MAX);
+    let mut order: Vec<usize> = (0..parts.len()).collect();
+    order.sort_by_key(|index| std::cmp::Reverse(remainders.get(*index)));
+    let lucky = order.get(..missing).unwrap_or(&order);
+    // A share is never more than all of it, which is a `u64`.
+    let share = |(index, calls): (usize, u128)| {
+        u64::try_from(calls / of).unwrap_or(u64::MAX) + u64::from(lucky.contains(&index))
     };
-    if month {
-        add(Charge::Month, 1, terms.monthly_price)?;
-    }
-    let included = units.min(terms.included_calls);
-    let further = units - included;
-    if terms.included_calls > 0 {
-        add(Charge::Included, included, Decimal::ZERO)?;
-    }
-    if further > 0 || terms.included_calls == 0 {
-        add(Charge::Further, further, terms.price_per_call)?;
-    }
-    Ok(bill)
+    exact().enumerate().map(share).collect()
 }
 
-/// Whether a subscription owes the month's price: it was active in some of the period.
-#[must_use]
-pub fn owes_month(subscription: &SubscriptionState, (from, to): (Time, Time)) -> bool {
-    subscription.activated_at.is_some_and(|at| at < to) && subscription.cancelled_at.is_none_or(|at| at >= from)
+/// Rates a month: a bill for every currency that its terms have.
+pub fn rate(parts: &[SealedTerms], month: Month) -> Result<Vec<Bill<'_>>, TooMuch> {
+    let mut parts: Vec<&SealedTerms> = parts.iter().collect();
+    parts.sort_by_key(|part| part.revision);
+    let mut days = month.days(&parts);
+    let ran: u64 = days.iter().sum();
+    if ran == 0
+        && let Some(last) = days.last_mut()
+    {
+        // No price is owed. Calls that the door let in at the month's edge are still within what the last terms include.
+        *last = 1;
+    }
+    let mut bills: Vec<Bill<'_>> = Vec::new();
+    for ((part, days), included) in parts.iter().zip(&days).zip(included(&parts, &days, ran.max(1))) {
+        if *days == 0 && part.admitted == 0 {
+            continue;
+        }
+        let currency = part.terms.currency;
+        let index = bills.iter().position(|bill| bill.currency == currency).unwrap_or(bills.len());
+        if index == bills.len() {
+            bills.push(Bill { currency, lines: Vec::new(), total: Decimal::ZERO, admitted: 0 });
+        }
+        if let Some(bill) = bills.get_mut(index) {
+            bill.charge(part, (*days).min(ran), ran, included)?;
+        }
+    }
+    Ok(bills)
 }
 
-/// Units to bill. Where more was given back than admitted (a call at the end of a month is given back in the next), nothing
-/// is owed for calls.
+impl<'a> Bill<'a> {
+    /// Adds the lines of one revision of the terms.
+    fn charge(&mut self, part: &'a SealedTerms, days: u64, of: u64, included: u64) -> Result<(), TooMuch> {
+        let (terms, places) = (&part.terms, self.currency.places());
+        if days > 0 {
+            let amount = terms.monthly_price.share(days, of, places);
+            let quantity = Decimal::whole(1).share(days, of, PLACES_MAX);
+            self.add(part, Charge::Month { days, of }, quantity, terms.monthly_price, amount)?;
+        }
+        let units = part.admitted.saturating_sub(part.refunded);
+        let mut count = |charge, units: u64, price: Decimal| {
+            let amount = price.times(units).map(|amount| amount.rounded(places));
+            self.add(part, charge, Some(Decimal::whole(units)), price, amount)
+        };
+        if included == 0 {
+            count(Charge::Calls, units, terms.price_per_call)?;
+        } else {
+            let within = units.min(included);
+            count(Charge::Included { up_to: included }, within, Decimal::ZERO)?;
+            if units > within {
+                count(Charge::Further, units - within, terms.price_per_call)?;
+            }
+        }
+        self.admitted = self.admitted.saturating_add(part.admitted);
+        Ok(())
+    }
+
+    fn add(
+        &mut self,
+        part: &'a SealedTerms,
+        charge: Charge,
+        quantity: Option<Decimal>,
+        unit_price: Decimal,
+        amount: Option<Decimal>,
+    ) -> Result<(), TooMuch> {
+        let (quantity, amount) = quantity.zip(amount).ok_or(TooMuch)?;
+        self.total = self.total.plus(amount).ok_or(TooMuch)?;
+        self.lines.push(Line { part, charge, quantity, unit_price, amount });
+        Ok(())
+    }
+}
+
+/// Units to bill of a month that is not sealed yet. Where more was given back than admitted, nothing is owed for calls.
 #[must_use]
 pub fn billable(units: i64) -> u64 {
     u64::try_from(units).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn terms(currency: &str, monthly: &str, included: u64, per_call: &str) -> Terms {
-        serde_json::from_value(serde_json::json!({
-            "plan": "plan_01h455vb4pex5vsknk084sn02n", "plan_slug": "basic", "plan_version": 1, "apis": [],
-            "currency": currency, "monthly_price": monthly, "included_calls": included, "price_per_call": per_call, "approval": "automatic"
-        }))
-        .unwrap()
-    }
-
-    fn lines(bill: &Bill) -> Vec<(Charge, u64, String)> {
-        bill.lines.iter().map(|line| (line.charge, line.quantity, line.amount.to_string())).collect()
-    }
-
-    #[test]
-    fn a_month_included_calls_and_further_calls_are_a_line_each() {
-        let bill = rate(&terms("EUR", "10", 100, "0.0025"), true, 203).unwrap();
-        assert_eq!(
-            lines(&bill),
-            [
-                (Charge::Month, 1, "10".into()),
-                (Charge::Included, 100, "0".into()),
-                (Charge::Further, 103, "0.26".into())
-            ]
-        );
-        assert_eq!(bill.total.with_places(2), "10.26");
-        let bill = rate(&terms("EUR", "10", 100, "0.0025"), true, 1).unwrap();
-        assert_eq!(lines(&bill), [(Charge::Month, 1, "10".into()), (Charge::Included, 1, "0".into())]);
-        let bill = rate(&terms("JPY", "0", 0, "0.5"), false, 3).unwrap();
-        assert_eq!(lines(&bill), [(Charge::Further, 3, "2".into())]);
-        assert_eq!(bill.total.with_places(0), "2");
-    }
-
-    #[test]
-    fn an_amount_beyond_counting_is_an_error_and_no_wrong_number() {
-        assert_eq!(rate(&terms("EUR", "0", 0, "999999999999"), true, u64::MAX), Err(TooMuch));
-    }
-
-    #[test]
-    fn a_month_is_owed_only_when_the_subscription_was_active_in_it() {
-        let time = |text: &str| text.parse::<Time>().unwrap();
-        let period = time("2026-02-10T00:00:00Z").month();
-        let sample: serde_json::Value =
-            serde_json::from_str(include_str!("../events/queue-subscription.json")).unwrap();
-        let body: serde_json::Value = serde_json::from_str(sample["Records"][0]["body"].as_str().unwrap()).unwrap();
-        let mut state: SubscriptionState = serde_json::from_str(body["detail"]["data"].as_str().unwrap()).unwrap();
-        for (activated, cancelled, owed) in [
-            (None, None, false),
-            (None, Some("2026-02-05T00:00:00Z"), false),
-            (Some("2026-01-05T00:00:00Z"), None, true),
-            (Some("2026-02-28T23:00:00Z"), None, true),
-            (Some("2026-03-01T00:00:00Z"), None, false),
-            (Some("2026-01-05T00:00:00Z"), Some("2026-01-31T23:59:59Z"), false),
-            (Some("2026-01-05T00:00:00Z"), Some("2026-02-01T00:00:00Z"), true),
-        ] {
-            (state.activated_at, state.cancelled_at) = (activated.map(time), cancelled.map(time));
-            assert_eq!(owes_month(&state, period), owed, "{activated:?} {cancelled:?}");
-        }
-        assert_eq!((billable(-3), billable(7)), (0, 7));
-    }
-
-    /// Published examples of billing engines and price pages, where their models are ours: the price of a unit, and a flat
-    /// price with included units.
-    #[test]
-    fn published_examples_come_out_as_published() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors/rating.json");
-        let Ok(text) = std::fs::read_to_string(path) else {
-            eprintln!("skipped: {path} is not here");
-            return;
-        };
-        let vectors: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
-        let mut tried = 0;
-        for vector in vectors {
-            let price = |name: &str| vector["price_definition"][name].as_str().unwrap().to_owned();
-            let terms = match vector["model"].as_str().unwrap() {
-                "per_unit" => terms("USD", "0", 0, &price("unit")),
-                "flat+overage" => terms(
-                    "USD",
-                    &price("flat"),
-                    vector["price_definition"]["included"].as_u64().unwrap(),
-                    &price("overage_unit"),
-                ),
-                _ => continue,
-            };
-            let expected: Decimal = vector["expected_total"].as_str().unwrap().parse().unwrap();
-            let bill = rate(&terms, true, vector["usage"].as_u64().unwrap()).unwrap();
-            // A vector may say the amount before it is rounded to the currency.
-            assert_eq!(bill.total, expected.rounded(2), "{}", vector["id"]);
-            tried += 1;
-        }
-        assert!(tried >= 4, "{tried}");
-    }
-
-    fn price() -> impl Strategy<Value = String> {
-        (0_u64..1_000_000, 0_u64..1_000_000_000_000).prop_map(|(whole, fraction)| format!("{whole}.{fraction:012}"))
-    }
-
-    proptest! {
-        #[test]
-        fn nothing_is_lost_between_units_lines_and_total(
-            currency in prop::sample::select(vec!["EUR", "JPY", "KWD"]), monthly in price(), included in 0_u64..10_000, per_call in price(), units in 0_u64..1_000_000, month: bool
-        ) {
-            let terms = terms(currency, &monthly, included, &per_call);
-            let bill = rate(&terms, month, units).unwrap();
-            let calls: u64 = bill.lines.iter().filter(|line| line.charge != Charge::Month).map(|line| line.quantity).sum();
-            prop_assert_eq!(calls, units);
-            let total = bill.lines.iter().try_fold(Decimal::ZERO, |sum, line| sum.plus(line.amount)).unwrap();
-            prop_assert_eq!(total, bill.total);
-            prop_assert!(bill.lines.iter().all(|line| line.amount == line.amount.rounded(terms.currency.places())));
-            prop_assert_eq!(bill.lines.iter().any(|line| line.charge == Charge::Month), month);
-        }
-
-        #[test]
-        fn a_further_call_never_makes_it_cheaper(monthly in price(), included in 0_u64..1000, per_call in price(), units in 0_u64..2000) {
-            let terms = terms("EUR", &monthly, included, &per_call);
-            prop_assert!(rate(&terms, true, units).unwrap().total <= rate(&terms, true, units + 1).unwrap().total);
-        }
-
-        #[test]
-        fn included_calls_cost_the_month_alone(monthly in price(), included in 1_u64..1000, per_call in price(), part in 0.0_f64..=1.0) {
-            let terms = terms("EUR", &monthly, included, &per_call);
-            #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-            let units = ((included as f64) * part) as u64;
-            prop_assert_eq!(rate(&terms, true, units).unwrap().total, terms.monthly_price.rounded(2));
-        }
-    }
 }

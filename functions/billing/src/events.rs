@@ -1,32 +1,66 @@
-//! What billing follows: subscriptions, for their terms.
+//! What billing follows: subscriptions, for their terms; seals, for the invoices; and periods of `usage`, to be shown beside
+//! them.
+
+use std::time::Duration;
 
 use shared::chassis::EventError;
-use shared::event::{Envelope, State, SubscriptionState};
+use shared::event::{Envelope, PeriodState, SealState, State, SubscriptionState};
+use shared::id::InvoiceId;
+use shared::seal::random;
+use shared::time::Time;
 
-use crate::store::Store;
+use crate::domain::{Bill, Invoice, Month, TooMuch, rate};
+use crate::store::{Issue, Issued, Store};
 
-pub(crate) async fn on_event(store: &Store, envelope: &Envelope) -> Result<(), EventError> {
-    if envelope.kind != SubscriptionState::TYPE {
-        return Err(EventError::NotUnderstood(format!("the event type `{}`", envelope.kind)));
+/// Invoices of one provider take their numbers one after the other: so often is it tried at once, before the event comes
+/// again.
+const ATTEMPTS_MAX: u32 = 20;
+
+impl From<TooMuch> for EventError {
+    fn from(error: TooMuch) -> Self {
+        Self::NotUnderstood(error.to_string())
     }
-    // What is gone keeps its terms here: it may still owe something.
-    if let Some(state) = envelope.state::<SubscriptionState>()? {
-        store.keep(&state).await?;
+}
+
+pub(crate) async fn on_event(store: &Store, envelope: &Envelope, sent_at: Time) -> Result<(), EventError> {
+    match envelope.kind.as_str() {
+        // What is gone keeps its terms here: it may still owe something.
+        SubscriptionState::TYPE => {
+            if let Some(state) = envelope.state::<SubscriptionState>()? {
+                store.keep(&state).await?;
+            }
+        }
+        SealState::TYPE => {
+            if let Some(seal) = envelope.state::<SealState>()? {
+                for bill in rate(&seal.terms, Month::of(&seal))?.iter().filter(|bill| !bill.is_nothing()) {
+                    issue(store, &seal, bill, sent_at).await?;
+                }
+            }
+        }
+        PeriodState::TYPE => {
+            if let Some(period) = envelope.state::<PeriodState>()? {
+                store.keep_hours(&period).await?;
+            }
+        }
+        kind => return Err(EventError::NotUnderstood(format!("the event type `{kind}`"))),
     }
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_sample_event_is_one_that_is_understood() {
-        let sample: serde_json::Value =
-            serde_json::from_str(include_str!("../events/queue-subscription.json")).unwrap();
-        let body: serde_json::Value = serde_json::from_str(sample["Records"][0]["body"].as_str().unwrap()).unwrap();
-        let envelope: Envelope = serde_json::from_value(body["detail"].clone()).unwrap();
-        let state: SubscriptionState = envelope.state().unwrap().unwrap();
-        assert_eq!((state.id(), state.revision()), (envelope.id, envelope.revision));
+/// Issues the invoice of a seal's bill, unless it is there.
+async fn issue(store: &Store, seal: &SealState, bill: &Bill<'_>, now: Time) -> Result<(), EventError> {
+    for _ in 0..ATTEMPTS_MAX {
+        let last = store.last_number(seal.provider.id).await?;
+        let number = format!("{}-{:06}", seal.provider.slug, last + 1);
+        let invoice = Invoice::of(InvoiceId::new(), number, seal, bill);
+        let issued = Issued { state: invoice.state(bill), seal: seal.id.clone(), document: invoice.document()? };
+        match store.issue(&issued, seal, last, now).await? {
+            Issue::Done | Issue::Before => return Ok(()),
+            Issue::NumberTaken => {
+                let [jitter] = random::<1>();
+                tokio::time::sleep(Duration::from_millis(5 + u64::from(jitter % 32))).await;
+            }
+        }
     }
+    Err(EventError::Unavailable(format!("{} takes its numbers faster than they can be given", seal.provider.slug)))
 }

@@ -1,9 +1,10 @@
-//! Billing: what a subscription owes for the running period.
+//! Billing: what a subscription owes, month by month.
 //!
-//! The terms come with the events of subscriptions, the numbers from `usage`, asked when someone waits for them, in the
-//! caller's name. The rules of rating are in [`domain`]: exact decimals, every line rounded once, the total a sum of what is
-//! shown. A period is a calendar month in UTC. A month that a subscription begins, ends or changes its terms in is not
-//! pro-rated: the preview rates all of it under the terms that hold now.
+//! A month that the gateway has sealed is rated once and becomes an invoice: numbered without a gap for each provider,
+//! never changed, and stored with the seal that it was rated from, so that it can be made again to the byte. The running
+//! month is shown as a preview by the same rules: the terms come with the events of subscriptions, the numbers from `usage`,
+//! asked when someone waits for them, in the caller's name. The rules of rating are in [`domain`]: exact decimals, every
+//! line rounded once, the total a sum of what is shown. A period is a calendar month in UTC.
 
 pub mod domain;
 mod events;
@@ -13,20 +14,22 @@ mod store;
 use shared::chassis::hop::Hops;
 use shared::chassis::{Environment, EventError, Function, Request, Response, document, extract};
 use shared::event::Envelope;
+use shared::page::Pages;
 use shared::time::Time;
 use utoipa::openapi::OpenApi;
 
 use store::Store;
 
 const NAME: &str = "billing";
-const DESCRIPTION: &str = "What a subscription owes for the running period, a calendar month in UTC. \
-    A preview: it follows the counts of calls, and months that a subscription begins, ends or changes its plan in are not pro-rated yet.";
+const DESCRIPTION: &str = "Invoices of sealed periods, and a preview of the running one. A period is a calendar month in UTC. \
+    Each line can be traced to the calls that the door counted.";
 
 /// What every handler has at hand.
 #[derive(Clone)]
 pub(crate) struct AppState {
     pub(crate) store: Store,
     pub(crate) hops: Hops,
+    pub(crate) pages: Pages,
 }
 
 /// The function.
@@ -39,7 +42,7 @@ impl App {
     /// With its environment.
     #[must_use]
     pub fn new(environment: Environment) -> Self {
-        let state = AppState { store: Store::new(environment.table), hops: Hops::default() };
+        let state = AppState { store: Store::new(environment.table), hops: Hops::default(), pages: environment.pages };
         let store = state.store.clone();
         Self { router: document::finish(routes::routes(), state, NAME, DESCRIPTION), store }
     }
@@ -51,8 +54,8 @@ impl Function for App {
         Box::pin(extract::serve(&self.router, request)).await
     }
 
-    async fn event(&self, envelope: Envelope, _sent_at: Time) -> Result<(), EventError> {
-        events::on_event(&self.store, &envelope).await
+    async fn event(&self, envelope: Envelope, sent_at: Time) -> Result<(), EventError> {
+        events::on_event(&self.store, &envelope, sent_at).await
     }
 }
 

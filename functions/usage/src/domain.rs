@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use shared::meter::{Counter, GrantImage, REFUSED_SK, RefusedImage};
+use shared::meter::{Counter, GrantImage, REFUSED_SK, RefusedImage, period_key, read_period_key};
 use shared::time::Time;
 
-/// What is known of one bucket of a grant: its newest image.
+/// A row of folded hours has at most so many counters, so that it stays far below the 400 KB that an item may have.
+const FOLDED_COUNTERS_MAX: usize = 2_000;
+
+/// What is known of one bucket of a grant: its newest image. Also several closed buckets of one hour put together, see [`fold`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Bucket {
     /// Its number.
@@ -21,10 +24,10 @@ pub struct Bucket {
     pub c: BTreeMap<String, u64>,
     /// Calls given back, by [`Counter`].
     pub f: BTreeMap<String, u64>,
-    /// Units ever admitted, at this image.
-    pub la: u64,
-    /// Units ever given back, at this image.
-    pub lf: u64,
+    /// Units admitted in periods that are not sealed, at this image, by [`shared::meter::period_key`].
+    pub p: BTreeMap<String, u64>,
+    /// Units of these given back, at this image.
+    pub q: BTreeMap<String, u64>,
     /// Whether nothing can be added any more.
     pub closed: bool,
     /// What the newest is kept by: see [`Bucket::of`].
@@ -36,15 +39,83 @@ impl Bucket {
     /// "closed" counts as half a version.
     #[must_use]
     pub fn of(image: GrantImage, closed: bool) -> Self {
-        let GrantImage { pk: _, v, b, bh, pr, c, f, p: _, q: _, la, lf } = image;
-        Self { b, bh, v, pr, c, f, la, lf, closed, revision: v.saturating_mul(2).saturating_add(u64::from(closed)) }
+        let GrantImage { pk: _, v, b, bh, pr, c, f, p, q, la: _, lf: _ } = image;
+        Self { b, bh, v, pr, c, f, p, q, closed, revision: v.saturating_mul(2).saturating_add(u64::from(closed)) }
     }
 
-    /// Units admitted and not given back since the grant began, at this image.
+    /// Whether this image shows that the open image of the bucket before is its last. Every write of a grant raises its
+    /// version by one, and every count is one write: when this bucket's own writes account for all versions since, none is
+    /// left for the bucket before.
     #[must_use]
-    pub fn net(&self) -> i64 {
-        signed(self.la).saturating_sub(signed(self.lf))
+    pub fn ends(&self, before: &Self) -> bool {
+        let counted = self.c.values().chain(self.f.values()).fold(0, |sum: u64, count| sum.saturating_add(*count));
+        self.b == before.b + 1 && self.v.saturating_sub(before.v) <= counted.max(1)
     }
+
+    /// Adds the next bucket of the same hour.
+    fn add(&mut self, next: Self) {
+        for (into, from) in [(&mut self.c, next.c), (&mut self.f, next.f)] {
+            for (name, count) in from {
+                let sum = into.entry(name).or_default();
+                *sum = sum.saturating_add(count);
+            }
+        }
+        // What a period had come to stays known where it was sealed in between.
+        self.p.extend(next.p);
+        self.q.extend(next.q);
+        (self.b, self.v, self.pr, self.closed, self.revision) = (next.b, next.v, next.pr, next.closed, next.revision);
+    }
+}
+
+/// Puts the buckets of each hour together, in their order: what they say of units and calls stays the same. Of buckets that
+/// are final, the same rows come out whenever it is done. An hour with very many counters gets several rows.
+#[must_use]
+pub fn fold(buckets: impl IntoIterator<Item = Bucket>) -> Vec<Bucket> {
+    let counters = |bucket: &Bucket| bucket.c.len() + bucket.f.len();
+    let mut rows: Vec<Bucket> = Vec::new();
+    for bucket in buckets {
+        match rows.last_mut() {
+            Some(row) if row.bh == bucket.bh && counters(row) + counters(&bucket) <= FOLDED_COUNTERS_MAX => {
+                row.add(bucket);
+            }
+            _ => rows.push(bucket),
+        }
+    }
+    rows
+}
+
+/// What a period's units under one revision of the terms had come to when the gateway sealed it: an entry that the seal took
+/// out of the grant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Ended {
+    /// The period's beginning, a UTC hour.
+    pub month: i64,
+    /// The revision of the terms.
+    pub terms: u64,
+    /// Units admitted and not given back.
+    pub net: i64,
+    /// Always 1: a period is sealed once.
+    pub revision: u64,
+}
+
+/// Units admitted and not given back, by the beginning of the period that they were admitted in and the revision of the terms.
+pub fn nets(p: &BTreeMap<String, u64>, q: &BTreeMap<String, u64>) -> Result<BTreeMap<(i64, u64), i64>, NotUnderstood> {
+    p.iter()
+        .map(|(key, admitted)| {
+            let back = q.get(key).copied().unwrap_or_default();
+            Ok((period(key)?, signed(*admitted).saturating_sub(signed(back))))
+        })
+        .collect()
+}
+
+fn period(key: &str) -> Result<(i64, u64), NotUnderstood> {
+    read_period_key(key).ok_or_else(|| NotUnderstood(format!("the period `{key}`")))
+}
+
+/// The first hour of the UTC month that an hour is in.
+#[must_use]
+pub fn month_of(hour: i64) -> i64 {
+    Time::of_hour(hour).month().0.hour()
 }
 
 /// A count as a signed number: differences of counts may be negative.
@@ -76,10 +147,18 @@ impl Head {
         Self { first, next: first, hour }
     }
 
-    /// Goes on over buckets in their order.
+    /// Goes on over buckets in their order. An open bucket is passed where the next one shows that nothing is missing from it,
+    /// see [`Bucket::ends`]: its closing record was lost.
     #[must_use]
     pub fn advance<'a>(mut self, buckets: impl IntoIterator<Item = &'a Bucket>) -> Self {
+        let mut open: Option<&Bucket> = None;
         for bucket in buckets {
+            if let Some(before) = open.take() {
+                if !bucket.ends(before) {
+                    break;
+                }
+                self.next += 1;
+            }
             if bucket.b < self.next {
                 continue;
             }
@@ -88,10 +167,11 @@ impl Head {
             }
             // An hour can have several buckets: it is whole only when a bucket of a later hour has begun.
             self.hour = bucket.bh;
-            if !bucket.closed {
-                break;
+            if bucket.closed {
+                self.next += 1;
+            } else {
+                open = Some(bucket);
             }
-            self.next += 1;
         }
         self
     }
@@ -137,6 +217,8 @@ pub struct Batch {
     pub touched: BTreeSet<(String, u64, String)>,
     /// Grants that were made: number and hour of their first bucket.
     pub made: BTreeMap<String, Head>,
+    /// Entries of periods that were sealed, by subscription, the period's beginning and the revision of the terms.
+    pub ended: BTreeMap<(String, i64, u64), Ended>,
     /// Refused calls, by subscription, hour and writer.
     pub refused: BTreeMap<(String, i64, String), Refused>,
 }
@@ -146,6 +228,10 @@ impl Batch {
     pub fn grant(&mut self, old: Option<GrantImage>, new: Option<GrantImage>) -> Result<(), NotUnderstood> {
         for image in [&old, &new].into_iter().flatten() {
             image.c.keys().chain(image.f.keys()).try_for_each(|name| counter(name).map(drop))?;
+            image.p.keys().chain(image.q.keys()).try_for_each(|key| period(key).map(drop))?;
+        }
+        if let (Some(old), Some(new)) = (&old, &new) {
+            self.sealed(old, new)?;
         }
         let same_bucket = matches!((&old, &new), (Some(old), Some(new)) if old.b == new.b);
         if let Some(new) = &new {
@@ -176,6 +262,17 @@ impl Batch {
         let key = (image.pk, hour, writer.to_owned());
         if self.refused.get(&key).is_none_or(|kept| kept.revision < revision) {
             self.refused.insert(key, Refused { hour, n: image.n, revision });
+        }
+        Ok(())
+    }
+
+    /// Entries that a write took out belong to a period that is being sealed. The bucket itself may go on, and its later
+    /// images do not have them.
+    fn sealed(&mut self, old: &GrantImage, new: &GrantImage) -> Result<(), NotUnderstood> {
+        for ((month, terms), net) in nets(&old.p, &old.q)? {
+            if !new.p.contains_key(&period_key(month, terms)) {
+                self.ended.insert((old.pk.clone(), month, terms), Ended { month, terms, net, revision: 1 });
+            }
         }
         Ok(())
     }

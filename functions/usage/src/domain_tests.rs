@@ -1,22 +1,34 @@
 use proptest::prelude::*;
+use shared::meter::period_key;
 
 use super::*;
-use crate::report::{Report, Sums, report};
+use crate::report::{Numbers, Report, Sums};
+
+/// The first hour of 2026-02.
+const FEBRUARY: i64 = 491_640;
 
 /// A grant as the gateway writes it, with the truth beside it.
 #[derive(Clone, Debug)]
 struct Grant {
     image: GrantImage,
     records: Vec<(Option<GrantImage>, Option<GrantImage>)>,
-    /// Admitted and given back, by hour.
-    hours: BTreeMap<i64, (u64, u64, i64)>,
+    /// What is true of every hour.
+    hours: BTreeMap<i64, Sums>,
+    /// Units admitted and not given back, by hour and revision of the terms.
+    terms: BTreeMap<(i64, u64), i64>,
+    /// Which records sealed something.
+    seals: BTreeSet<usize>,
+    /// Calls that were not given back: their hour, terms and counter.
+    calls: Vec<(i64, u64, Counter)>,
 }
 
 /// A write of the gateway: hours that pass before it, the counter, its weight, and what it does.
 #[derive(Clone, Debug)]
 enum Write {
     Admit { hours: u8, page: bool, key: u32, operation: u32 },
-    Refund { key: u32, operation: u32 },
+    Refund { back: usize },
+    Terms,
+    Seal { entries: usize },
     Other,
 }
 
@@ -27,46 +39,110 @@ fn weight(operation: u32) -> u64 {
 impl Grant {
     fn new(hour: i64) -> Self {
         let image = GrantImage { pk: "sub_1".into(), v: 1, b: 1, bh: hour, pr: 1, ..GrantImage::default() };
-        Self { records: vec![(None, Some(image.clone()))], image, hours: BTreeMap::new() }
+        Self {
+            records: vec![(None, Some(image.clone()))],
+            image,
+            hours: BTreeMap::new(),
+            terms: BTreeMap::new(),
+            seals: BTreeSet::new(),
+            calls: Vec::new(),
+        }
+    }
+
+    fn turn(&mut self, hours: u8) {
+        (self.image.b, self.image.bh) = (self.image.b + 1, self.image.bh + i64::from(hours));
+        self.image.c.clear();
+        self.image.f.clear();
+    }
+
+    fn count(&mut self, hour: i64, revision: u64, admitted: u64, failed: u64, units: i64) {
+        let sums = self.hours.entry(hour).or_default();
+        (sums.admitted, sums.failed, sums.units) = (sums.admitted + admitted, sums.failed + failed, sums.units + units);
+        *self.terms.entry((hour, revision)).or_default() += units;
     }
 
     fn write(&mut self, write: &Write) {
         let old = self.image.clone();
-        let image = &mut self.image;
-        image.v += 1;
         match write {
             Write::Admit { hours, page, key, operation } => {
                 if *hours > 0 || *page {
-                    (image.b, image.bh) = (image.b + 1, image.bh + i64::from(*hours));
-                    image.c.clear();
-                    image.f.clear();
+                    self.turn(*hours);
                 }
-                *image
-                    .c
-                    .entry(Counter { key: *key, api: 1, version: 1, operation: *operation }.to_string())
-                    .or_default() += 1;
-                image.la += weight(*operation);
-                let hour = self.hours.entry(image.bh).or_default();
-                (hour.0, hour.2) = (hour.0 + 1, hour.2 + signed(weight(*operation)));
+                let counter = Counter { key: *key, api: 1, version: 1, operation: *operation };
+                let (hour, revision, units) = (self.image.bh, self.image.pr, weight(*operation));
+                *self.image.c.entry(counter.to_string()).or_default() += 1;
+                *self.image.p.entry(period_key(hour, revision)).or_default() += units;
+                self.image.la += units;
+                self.count(hour, revision, 1, 0, signed(units));
+                self.calls.push((hour, revision, counter));
             }
-            Write::Refund { key, operation } => {
-                let name = Counter { key: *key, api: 1, version: 1, operation: *operation }.to_string();
-                *image.f.entry(name).or_default() += 1;
-                image.lf += weight(*operation);
-                let hour = self.hours.entry(image.bh).or_default();
-                (hour.1, hour.2) = (hour.1 + 1, hour.2 - signed(weight(*operation)));
+            Write::Refund { back } => {
+                let Some(at) = self.calls.len().checked_sub(back + 1) else { return };
+                let (hour, revision, counter) = self.calls[at];
+                let (now, late) = (self.image.bh, month_of(hour) < month_of(self.image.bh));
+                // No call lasts longer than the first hour of the next month, and a sealed period takes no refund.
+                let key = period_key(hour, revision);
+                if (late && now != month_of(now)) || !self.image.p.contains_key(&key) {
+                    return;
+                }
+                self.calls.remove(at);
+                let units = weight(counter.operation);
+                let name = if late { format!("{counter}-") } else { counter.to_string() };
+                *self.image.f.entry(name).or_default() += 1;
+                *self.image.q.entry(key).or_default() += units;
+                self.image.lf += units;
+                self.count(if late { FEBRUARY - 1 } else { now }, revision, 0, 1, -signed(units));
+            }
+            Write::Terms => {
+                self.turn(0);
+                self.image.pr += 1;
+            }
+            // Many entries are sealed by several writes.
+            Write::Seal { entries } => {
+                let month = month_of(self.image.bh);
+                let over = |key: &&String| read_period_key(key).unwrap().0 < month;
+                let due: Vec<String> = self.image.p.keys().filter(over).take(*entries).cloned().collect();
+                if due.is_empty() {
+                    return;
+                }
+                self.image.p.retain(|key, _| !due.contains(key));
+                self.image.q.retain(|key, _| !due.contains(key));
+                self.seals.insert(self.records.len());
             }
             Write::Other => {}
         }
-        self.records.push((Some(old), Some(image.clone())));
+        self.image.v += 1;
+        self.records.push((Some(old), Some(self.image.clone())));
+    }
+
+    /// What is true of a range of hours.
+    fn truth(&self, hours: std::ops::Range<i64>) -> (BTreeMap<i64, Sums>, BTreeMap<u64, i64>) {
+        let sums = self.hours.range(hours.clone()).filter(|(_, sums)| **sums != Sums::default());
+        let mut terms: BTreeMap<u64, i64> = BTreeMap::new();
+        for ((_, revision), units) in self.terms.iter().filter(|((hour, _), _)| hours.contains(hour)) {
+            *terms.entry(*revision).or_default() += units;
+        }
+        terms.retain(|_, units| *units != 0);
+        (sums.map(|(hour, sums)| (*hour, *sums)).collect(), terms)
     }
 }
 
 /// The table, as far as its one rule goes: of a key, the highest revision is kept.
 #[derive(Clone, PartialEq, Debug, Default)]
-struct Kept(BTreeMap<u64, Bucket>, Option<Head>, BTreeMap<(u64, String), (u64, u64)>);
+struct Kept {
+    buckets: BTreeMap<u64, Bucket>,
+    head: Option<Head>,
+    calls: BTreeMap<(u64, String), (u64, u64)>,
+    ended: BTreeMap<(i64, u64), Ended>,
+}
 
 impl Kept {
+    fn of(records: &[(Option<GrantImage>, Option<GrantImage>)]) -> Self {
+        let mut kept = Self::default();
+        kept.take(records);
+        kept
+    }
+
     fn take(&mut self, records: &[(Option<GrantImage>, Option<GrantImage>)]) {
         let mut batch = Batch::default();
         for (old, new) in records {
@@ -75,46 +151,74 @@ impl Kept {
         for ((_, number), bucket) in batch.buckets {
             for (name, calls) in &bucket.c {
                 if bucket.closed || batch.touched.contains(&("sub_1".into(), number, name.clone())) {
-                    let kept = self.2.entry((number, name.clone())).or_default();
+                    let kept = self.calls.entry((number, name.clone())).or_default();
                     if kept.0 < bucket.revision {
                         *kept = (bucket.revision, *calls);
                     }
                 }
             }
-            if self.0.get(&number).is_none_or(|kept| kept.revision < bucket.revision) {
-                self.0.insert(number, bucket);
+            if self.buckets.get(&number).is_none_or(|kept| kept.revision < bucket.revision) {
+                self.buckets.insert(number, bucket);
             }
         }
-        self.1 = self.1.or(batch.made.into_values().next());
-        self.1 = self.1.map(|head| head.advance(self.0.values()));
+        for ((_, month, terms), ended) in batch.ended {
+            self.ended.entry((month, terms)).or_insert(ended);
+        }
+        self.head = self.head.or(batch.made.into_values().next());
+        self.head = self.head.map(|head| head.advance(self.buckets.values()));
     }
 
-    fn report(&self) -> Report {
-        let buckets: Vec<Bucket> = self.0.values().cloned().collect();
-        report(self.1.as_ref(), None, &buckets, &[]).unwrap()
+    /// What the store reads for a range of hours: folded as far as they are whole, or bucket by bucket.
+    fn numbers(&self, hours: std::ops::Range<i64>, folded: bool) -> Numbers {
+        let end = hours.end + i64::from(month_of(hours.end) == hours.end);
+        let whole = self.head.filter(|_| folded).map_or(i64::MIN, |head| head.hour);
+        let in_range = |bucket: &&Bucket| (hours.start..end).contains(&bucket.bh);
+        let (passed, rest): (Vec<_>, Vec<_>) =
+            self.buckets.values().filter(in_range).cloned().partition(|bucket| bucket.bh < whole);
+        Numbers {
+            head: self.head,
+            before: self.buckets.values().rfind(|bucket| bucket.bh < hours.start).cloned(),
+            buckets: fold(passed).into_iter().chain(rest).collect(),
+            ended: self.ended.values().copied().collect(),
+            refused: Vec::new(),
+        }
+    }
+
+    fn report(&self, hours: std::ops::Range<i64>) -> Report {
+        let report = self.numbers(hours.clone(), false).report(hours.clone()).unwrap();
+        assert_eq!(self.numbers(hours.clone(), true).report(hours).unwrap(), report);
+        report
     }
 }
 
+/// Writes of some days, most of them around the end of a month.
 fn writes() -> impl Strategy<Value = Vec<Write>> {
     let write = prop_oneof![
-        6 => (0_u8..3, prop::bool::weighted(0.1), 1_u32..4, 0_u32..5).prop_map(|(hours, page, key, operation)| Write::Admit { hours, page, key, operation }),
-        1 => (1_u32..4, 0_u32..5).prop_map(|(key, operation)| Write::Refund { key, operation }),
+        8 => (prop_oneof![4 => Just(0_u8), 2 => Just(1), 1 => Just(2)], prop::bool::weighted(0.1), 1_u32..4, 0_u32..5)
+            .prop_map(|(hours, page, key, operation)| Write::Admit { hours, page, key, operation }),
+        3 => (0_usize..4).prop_map(|back| Write::Refund { back }),
+        1 => Just(Write::Terms),
+        1 => (1_usize..4).prop_map(|entries| Write::Seal { entries }),
         1 => Just(Write::Other),
     ];
     prop::collection::vec(write, 1..60)
 }
 
-proptest! {
-    /// However a stream's records come, the end is the same, and it is what the gateway did.
-    #[test]
-    fn images_shuffled_doubled_and_late_end_in_the_same_state(writes in writes(), order in prop::collection::vec((any::<u16>(), any::<u16>()), 61), batch in 1_usize..9) {
-        let mut grant = Grant::new(100);
-        for write in &writes {
-            grant.write(write);
-        }
+fn written(writes: &[Write]) -> Grant {
+    let mut grant = Grant::new(FEBRUARY - 5);
+    for write in writes {
+        grant.write(write);
+    }
+    grant
+}
 
-        let mut in_order = Kept::default();
-        in_order.take(&grant.records);
+proptest! {
+    /// However a stream's records come, the end is the same, and it is what the gateway did: by hour and by terms, in a month
+    /// and in any part of it; and what was sealed of a month is the sum of its hours.
+    #[test]
+    fn images_shuffled_doubled_and_late_end_in_the_same_state(writes in writes(), order in prop::collection::vec((any::<u16>(), any::<u16>()), 61), batch in 1_usize..9, from in -6_i64..20) {
+        let grant = written(&writes);
+        let in_order = Kept::of(&grant.records);
 
         let mut delivered: Vec<(u16, _)> = grant.records.iter().zip(&order).flat_map(|(record, (once, twice))| [(*once, record.clone()), (*twice, record.clone())]).collect();
         delivered.sort_by_key(|(when, _)| *when);
@@ -122,41 +226,48 @@ proptest! {
         let mut shuffled = Kept::default();
         delivered.chunks(batch).for_each(|records| shuffled.take(records));
 
-        prop_assert_eq!(&shuffled.0, &in_order.0);
-        prop_assert_eq!(&shuffled.1, &in_order.1);
-        let counts = |kept: &Kept| kept.2.iter().map(|(key, (_, calls))| (key.clone(), *calls)).collect::<Vec<_>>();
+        prop_assert_eq!(&shuffled.buckets, &in_order.buckets);
+        prop_assert_eq!(&shuffled.head, &in_order.head);
+        prop_assert_eq!(&shuffled.ended, &in_order.ended);
+        let counts = |kept: &Kept| kept.calls.iter().map(|(key, (_, calls))| (key.clone(), *calls)).collect::<Vec<_>>();
         prop_assert_eq!(counts(&shuffled), counts(&in_order));
+        prop_assert_eq!(in_order.head.unwrap().hour, grant.image.bh);
 
-        let report = in_order.report();
-        let truth: BTreeMap<i64, Sums> = grant.hours.iter().map(|(hour, (admitted, failed, units))| (*hour, Sums { admitted: *admitted, rejected: 0, failed: *failed, units: *units })).collect();
-        prop_assert_eq!(&report.by_hour, &truth);
-        prop_assert_eq!(report.total.units, signed(grant.image.la) - signed(grant.image.lf));
-        prop_assert_eq!(report.by_key.values().map(|calls| calls.admitted).sum::<u64>(), report.total.admitted);
-        prop_assert_eq!(report.by_operation.values().map(|calls| calls.failed).sum::<u64>(), report.total.failed);
-        prop_assert_eq!(in_order.1.unwrap().hour, grant.image.bh);
+        let ranges = [FEBRUARY - 9..FEBRUARY + 99, FEBRUARY - 9..FEBRUARY, FEBRUARY..FEBRUARY + 99, FEBRUARY + from..FEBRUARY + from + 4];
+        for hours in ranges {
+            let report = in_order.report(hours.clone());
+            let (sums, terms) = grant.truth(hours);
+            prop_assert_eq!(&report.by_hour, &sums);
+            prop_assert_eq!(report.total.units, terms.values().sum::<i64>());
+            prop_assert_eq!(&report.by_terms, &terms);
+            prop_assert_eq!(report.by_key.values().map(|calls| calls.admitted).sum::<u64>(), report.total.admitted);
+            prop_assert_eq!(report.by_operation.values().map(|calls| calls.failed).sum::<u64>(), report.total.failed);
+        }
+        let whole = in_order.report(0..i64::MAX / 3_600_000);
+        prop_assert_eq!(whole.total.units, signed(grant.image.la) - signed(grant.image.lf));
+        for Ended { month, terms, net, revision: _ } in in_order.ended.values().copied() {
+            let hours = in_order.report(month..month_of(month + 40 * 24));
+            prop_assert_eq!(hours.by_terms.get(&terms).copied().unwrap_or_default(), net);
+        }
     }
 
-    /// Whatever is missing, no hour before the frontier lacks anything.
+    /// Whatever is missing, no hour before the moment that is told lacks anything. (The record of a seal alone has what was
+    /// given back between the month's end and it: where it is lost, the comparison with the seal shows it.)
     #[test]
-    fn no_hour_before_the_frontier_lacks_anything(writes in writes(), lost in prop::collection::vec(prop::bool::weighted(0.2), 61)) {
-        let mut grant = Grant::new(100);
-        for write in &writes {
-            grant.write(write);
-        }
-        let records: Vec<_> = grant.records.iter().zip(&lost).filter(|(_, lost)| !**lost).map(|(record, _)| record.clone()).collect();
-        let mut kept = Kept::default();
-        kept.take(&records);
-        if let Some(head) = kept.1 {
-            let report = kept.report();
-            for (hour, (admitted, failed, units)) in grant.hours.iter().filter(|(hour, _)| **hour < head.hour) {
-                let sums = report.by_hour.get(hour).copied().unwrap_or_default();
-                prop_assert_eq!(sums, Sums { admitted: *admitted, rejected: 0, failed: *failed, units: *units });
-            }
+    fn no_hour_that_is_told_whole_lacks_anything(writes in writes(), lost in prop::collection::vec(prop::bool::weighted(0.15), 61)) {
+        let grant = written(&writes);
+        let records: Vec<_> = grant.records.iter().zip(&lost).enumerate().filter(|(at, (_, lost))| !**lost || grant.seals.contains(at)).map(|(_, (record, _))| record.clone()).collect();
+        let kept = Kept::of(&records);
+        let hours = FEBRUARY - 9..FEBRUARY + 99;
+        let whole = kept.numbers(hours.clone(), true).complete_to(Time::of_hour(FEBRUARY - 9)).hour();
+        let report = kept.report(hours);
+        for (hour, truth) in grant.hours.range(..whole) {
+            prop_assert_eq!(report.by_hour.get(hour).copied().unwrap_or_default(), *truth, "hour {} of {}", hour, whole);
         }
     }
 }
 
-fn image(v: u64, b: u64, hour: i64, calls: u64, la: u64) -> GrantImage {
+fn image(v: u64, b: u64, hour: i64, calls: u64, units: u64) -> GrantImage {
     GrantImage {
         pk: "sub_1".into(),
         v,
@@ -164,7 +275,7 @@ fn image(v: u64, b: u64, hour: i64, calls: u64, la: u64) -> GrantImage {
         bh: hour,
         pr: 1,
         c: BTreeMap::from([("1.1.1.0".into(), calls)]),
-        la,
+        p: BTreeMap::from([(period_key(hour, 1), units)]),
         ..GrantImage::default()
     }
 }
@@ -172,22 +283,99 @@ fn image(v: u64, b: u64, hour: i64, calls: u64, la: u64) -> GrantImage {
 #[test]
 fn the_old_image_of_a_turn_closes_its_bucket() {
     let mut batch = Batch::default();
-    batch.grant(Some(image(9, 4, 20, 3, 30)), Some(image(10, 5, 21, 1, 31))).unwrap();
+    let hour = FEBRUARY;
+    batch.grant(Some(image(9, 4, hour, 3, 30)), Some(image(10, 5, hour + 1, 1, 31))).unwrap();
     let bucket = |number| batch.buckets.get(&("sub_1".to_owned(), number)).unwrap();
     assert!(bucket(4).closed && !bucket(5).closed);
-    assert_eq!((bucket(4).v, bucket(4).net(), bucket(5).net()), (9, 30, 31));
-    assert!(batch.made.is_empty());
+    assert_eq!((bucket(4).v, &bucket(4).p), (9, &BTreeMap::from([(format!("{FEBRUARY}.1"), 30)])));
+    assert!(batch.made.is_empty() && batch.ended.is_empty());
 }
 
 #[test]
-fn units_are_differences_of_lifetime_totals_whatever_a_call_weighs() {
-    let buckets = [Bucket::of(image(9, 4, 20, 3, 130), true), Bucket::of(image(10, 5, 21, 1, 135), false)];
-    let before = Bucket::of(image(5, 3, 19, 1, 100), true);
-    let sums = report(None, Some(&before), &buckets, &[]).unwrap();
+fn units_are_differences_of_the_months_sums_whatever_a_call_weighs() {
+    let (hour, hours) = (FEBRUARY + 20, FEBRUARY..FEBRUARY + 40);
+    let buckets = vec![Bucket::of(image(9, 4, hour, 3, 130), true), Bucket::of(image(10, 5, hour + 1, 1, 135), false)];
+    let before = Some(Bucket::of(image(5, 3, hour - 1, 1, 100), true));
+    let known = Numbers { before, buckets: buckets.clone(), ..Numbers::default() };
+    let sums = known.report(hours.clone()).unwrap();
     assert_eq!(sums.by_hour.values().map(|hour| hour.units).collect::<Vec<_>>(), [30, 5]);
     // Without the bucket before, and not the first of the grant: calls weigh one until it comes.
-    let sums = report(None, None, &buckets, &[]).unwrap();
-    assert_eq!(sums.total.units, 3 + 5);
+    let sums = Numbers { buckets, ..Numbers::default() }.report(hours).unwrap();
+    assert_eq!((sums.total.units, sums.by_terms), (3 + 5, BTreeMap::from([(1, 3 + 5)])));
+}
+
+#[test]
+fn a_late_refund_belongs_to_the_last_hour_of_its_month_whichever_image_tells_it() {
+    let january = period_key(FEBRUARY - 1, 1);
+    let last = Bucket::of(image(4, 1, FEBRUARY - 2, 5, 50), true);
+    let mut turned = image(7, 2, FEBRUARY, 1, 3);
+    turned.p.insert(january.clone(), 50);
+    turned.q.insert(january.clone(), 10);
+    turned.f.insert("1.1.1.0-".into(), 1);
+    // The same bucket after the seal took January out.
+    let mut sealed = turned.clone();
+    (sealed.v, sealed.p, sealed.q) = (8, image(8, 2, FEBRUARY, 1, 3).p, BTreeMap::new());
+    let mut batch = Batch::default();
+    batch.grant(Some(turned.clone()), Some(sealed.clone())).unwrap();
+    let ended: Vec<_> = batch.ended.into_values().collect();
+    assert_eq!(ended, [Ended { month: month_of(FEBRUARY - 1), terms: 1, net: 40, revision: 1 }]);
+    for (image, ended) in [(turned, vec![]), (sealed, ended)] {
+        let numbers = Numbers {
+            head: Some(Head { first: 1, next: 2, hour: FEBRUARY }),
+            buckets: vec![last.clone(), Bucket::of(image, false)],
+            ended,
+            ..Numbers::default()
+        };
+        let month = numbers.report(FEBRUARY - 9..FEBRUARY).unwrap();
+        let hours: Vec<_> = month
+            .by_hour
+            .iter()
+            .map(|(hour, sums)| (hour - FEBRUARY, sums.admitted, sums.failed, sums.units))
+            .collect();
+        assert_eq!(hours, [(-2, 5, 0, 50), (-1, 0, 1, -10)]);
+        let next = Numbers { before: Some(last.clone()), buckets: numbers.buckets[1..].to_vec(), ..numbers.clone() };
+        let next = next.report(FEBRUARY..FEBRUARY + 9).unwrap();
+        assert_eq!((next.total.admitted, next.total.failed, next.total.units), (1, 0, 3));
+    }
+}
+
+#[test]
+fn a_months_last_hour_is_told_whole_when_its_refunds_are_in() {
+    let made = Time::of_hour(FEBRUARY - 48);
+    let told = |hour: i64, ended: Vec<Ended>| {
+        let numbers = Numbers { head: Some(Head { first: 1, next: 3, hour }), ended, ..Numbers::default() };
+        numbers.complete_to(made).hour() - FEBRUARY
+    };
+    assert_eq!(told(FEBRUARY - 3, vec![]), -3);
+    assert_eq!(told(FEBRUARY, vec![]), -1);
+    assert_eq!(told(FEBRUARY, vec![Ended { month: month_of(FEBRUARY - 1), terms: 1, net: 0, revision: 1 }]), 0);
+    assert_eq!(told(FEBRUARY + 1, vec![]), 1);
+}
+
+#[test]
+fn a_bucket_whose_last_record_was_lost_is_passed_when_the_next_one_accounts_for_every_version() {
+    let open = Bucket::of(image(7, 1, FEBRUARY, 3, 3), false);
+    let next = |v, calls| Bucket::of(image(v, 2, FEBRUARY + 1, calls, 9), false);
+    let passed = |next: Bucket| Head::new(1, FEBRUARY).advance([&open, &next]);
+    assert_eq!(passed(next(10, 3)), Head { first: 1, next: 2, hour: FEBRUARY + 1 });
+    // Version 8 may have counted in the first bucket still.
+    assert_eq!(passed(next(11, 3)), Head { first: 1, next: 1, hour: FEBRUARY });
+    // A turn that counts nothing is a write too.
+    assert!(next(8, 0).ends(&open) && !next(9, 0).ends(&open));
+    assert!(!Bucket::of(image(8, 3, FEBRUARY + 1, 3, 9), false).ends(&open), "a bucket lies between");
+}
+
+#[test]
+fn an_hour_with_very_many_counters_is_folded_into_several_rows() {
+    let bucket = |b: u64, hour: i64, counters: u32| Bucket {
+        c: (0..counters)
+            .map(|n| (Counter { key: u32::try_from(b / 2).unwrap(), api: 1, version: 1, operation: n }.to_string(), 1))
+            .collect(),
+        ..Bucket::of(image(b, b, hour, 1, b), true)
+    };
+    let rows = fold([bucket(1, 7, 900), bucket(2, 7, 900), bucket(3, 7, 900), bucket(4, 8, 5), bucket(5, 8, 3)]);
+    let told: Vec<_> = rows.iter().map(|row| (row.b, row.bh, row.c.len(), row.c.values().sum::<u64>())).collect();
+    assert_eq!(told, [(2, 7, 1800, 1800), (3, 7, 900, 900), (5, 8, 5, 8)]);
 }
 
 #[test]

@@ -2,13 +2,14 @@
 
 use serde::de::DeserializeOwned;
 use shared::chassis::{EventError, StreamRecord};
-use shared::event::{ApiState, Envelope, KeyState, RoutesState, State, SubscriptionState};
+use shared::event::{ApiState, Envelope, KeyState, RoutesState, SealState, State, SubscriptionState};
 use shared::meter::{GRANT_SK, GrantImage, RefusedImage};
 
 use crate::domain::Batch;
+use crate::period::Period;
 use crate::store::Store;
 
-/// Keeps a name. What is gone keeps its name here: its calls are still told.
+/// Keeps a name; what is gone keeps its name here, because its calls are still told. Compares a sealed period.
 pub(crate) async fn on_event(store: &Store, envelope: &Envelope) -> Result<(), EventError> {
     match envelope.kind.as_str() {
         SubscriptionState::TYPE => match envelope.state()? {
@@ -27,7 +28,35 @@ pub(crate) async fn on_event(store: &Store, envelope: &Envelope) -> Result<(), E
             Some(state) => store.keep_routes(state).await?,
             None => return Ok(()),
         },
+        SealState::TYPE => match envelope.state()? {
+            Some(seal) => {
+                store.keep_seal(&seal).await?;
+                return compare(store, &seal.subscription.to_string()).await;
+            }
+            None => return Ok(()),
+        },
         other => return Err(EventError::NotUnderstood(format!("the event type `{other}`"))),
+    }
+    Ok(())
+}
+
+/// Compares what was sealed of a subscription with its hours, as far as these are whole. The rest waits in the table: whoever
+/// writes a seal looks at the hours afterwards, and whoever writes hours looks for seals afterwards, so that one sees the other.
+async fn compare(store: &Store, subscription: &str) -> Result<(), EventError> {
+    let corrupt = |error: crate::domain::NotUnderstood| EventError::NotUnderstood(error.to_string());
+    for seal in store.waiting(subscription).await? {
+        let (from, to) = (seal.from.hour(), seal.to.hour());
+        // Before all hours are read in vain.
+        if store.frontier(subscription).await?.is_none_or(|head| head.hour < to) {
+            return Ok(());
+        }
+        let numbers = store.numbers(subscription, from..to).await?;
+        let Some(period) = Period::of(&seal, &numbers).map_err(corrupt)? else { return Ok(()) };
+        if store.keep_period(&period, seal.sealed_at).await? && !period.equal() {
+            let (units, sealed_units) = (period.state.units, period.state.sealed_units);
+            // The alarm `UsageDifferencesAlarm` looks for these words.
+            tracing::error!(period = period.state.id, units, sealed_units, "the hours differ from the seal");
+        }
     }
     Ok(())
 }
@@ -45,8 +74,15 @@ pub(crate) async fn on_records(store: &Store, records: Vec<StreamRecord>) -> Res
         }
     }
     // All of it may be written again, so a failure sends the whole batch back.
-    store.meter(&batch).await.map_err(|error| (first, EventError::from(error)))?;
+    write(store, &batch).await.map_err(|error| (first, error))?;
     unreadable.map_or(Ok(()), Err)
+}
+
+async fn write(store: &Store, batch: &Batch) -> Result<(), EventError> {
+    for subscription in store.meter(batch).await? {
+        compare(store, subscription).await?;
+    }
+    Ok(())
 }
 
 fn take(batch: &mut Batch, record: StreamRecord) -> Result<(), EventError> {

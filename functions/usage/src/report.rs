@@ -1,19 +1,24 @@
 //! The sums over a grant's buckets: numbers only, names are put to them later.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use crate::domain::{Bucket, Head, NotUnderstood, Refused, counter, signed};
+use shared::time::Time;
+
+use crate::domain::{Bucket, Ended, Head, NotUnderstood, Refused, complete_to, counter, month_of, nets, signed};
 
 /// An operation by its numbers: API, version, operation.
-pub(crate) type OperationNumber = (u32, u32, u32);
+pub type OperationNumber = (u32, u32, u32);
 
 /// Calls of an operation or with a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Calls {
-    pub(crate) admitted: u64,
-    pub(crate) failed: u64,
+pub struct Calls {
+    /// Calls admitted.
+    pub admitted: u64,
+    /// Calls given back.
+    pub failed: u64,
     /// The last UTC hour with a call.
-    pub(crate) last_hour: Option<i64>,
+    pub last_hour: Option<i64>,
 }
 
 impl Calls {
@@ -28,68 +33,141 @@ impl Calls {
 
 /// What happened in an hour, or in all of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Sums {
-    pub(crate) admitted: u64,
-    pub(crate) rejected: u64,
-    pub(crate) failed: u64,
+pub struct Sums {
+    /// Calls admitted.
+    pub admitted: u64,
+    /// Calls refused.
+    pub rejected: u64,
+    /// Calls given back.
+    pub failed: u64,
     /// Units admitted and not given back. Negative in an hour that gives back more than it admits.
-    pub(crate) units: i64,
+    pub units: i64,
+}
+
+/// What is known of a grant over a range of hours.
+#[derive(Clone, Debug, Default)]
+pub struct Numbers {
+    /// The frontier.
+    pub head: Option<Head>,
+    /// The last bucket before the range.
+    pub before: Option<Bucket>,
+    /// The buckets of the range, in their order; and where it ends with a month, those of the hour after it: a refund of the
+    /// month's last seconds may stand there.
+    pub buckets: Vec<Bucket>,
+    /// What sealed periods had come to, from that of the range's beginning on.
+    pub ended: Vec<Ended>,
+    /// Refused calls of the range.
+    pub refused: Vec<Refused>,
 }
 
 /// The sums over a range of hours.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Report {
-    pub(crate) total: Sums,
-    pub(crate) by_operation: BTreeMap<OperationNumber, Calls>,
-    pub(crate) by_key: BTreeMap<u32, Calls>,
-    pub(crate) by_hour: BTreeMap<i64, Sums>,
+pub struct Report {
+    /// All hours together.
+    pub total: Sums,
+    /// By operation.
+    pub by_operation: BTreeMap<OperationNumber, Calls>,
+    /// By the key's number.
+    pub by_key: BTreeMap<u32, Calls>,
+    /// By UTC hour.
+    pub by_hour: BTreeMap<i64, Sums>,
+    /// Units by the revision of the terms that they were admitted under.
+    pub by_terms: BTreeMap<u64, i64>,
+    hours: Range<i64>,
 }
 
-/// Adds up the buckets of a range, in their order. `before` is the last bucket before it.
-pub(crate) fn report(
-    head: Option<&Head>,
-    before: Option<&Bucket>,
-    buckets: &[Bucket],
-    refused: &[Refused],
-) -> Result<Report, NotUnderstood> {
-    let mut report = Report::default();
-    let mut previous = before;
-    for bucket in buckets {
-        let mut sums = Sums::default();
-        for (name, count) in &bucket.c {
-            sums.admitted = sums.admitted.saturating_add(*count);
-            report.calls(name, *count, 0, bucket.bh)?;
-        }
-        for (name, count) in &bucket.f {
-            sums.failed = sums.failed.saturating_add(*count);
-            report.calls(name, 0, *count, bucket.bh)?;
-        }
-        sums.units = match previous {
-            Some(previous) => bucket.net().saturating_sub(previous.net()),
-            None if head.is_some_and(|head| head.first == bucket.b) => bucket.net(),
-            // Its predecessor is still on its way: until it comes, every call is taken to weigh one.
-            None => signed(sums.admitted).saturating_sub(signed(sums.failed)),
+impl Numbers {
+    /// Adds up the hours of a range.
+    ///
+    /// What a bucket admitted and gave back of its own month is its hour's. What it gave back of an earlier month belongs to
+    /// that month's last hour: so the hours of a month add up to what is sealed of it.
+    pub fn report(&self, hours: Range<i64>) -> Result<Report, NotUnderstood> {
+        let mut report = Report { hours, ..Report::default() };
+        let mut known = if let Some(before) = &self.before {
+            Some(nets(&before.p, &before.q)?)
+        } else {
+            // Nothing is missing before the frontier: the first bucket there is begins with nothing.
+            let first = self.buckets.first().zip(self.head);
+            first.filter(|(bucket, head)| bucket.b <= head.next).map(|_| BTreeMap::new())
         };
-        report.add(bucket.bh, sums);
-        previous = Some(bucket);
+        for bucket in &self.buckets {
+            let (month, mut own) = (month_of(bucket.bh), 0_i64);
+            for (name, count) in &bucket.c {
+                own = own.saturating_add(signed(*count));
+                report.calls(name, *count, 0, bucket.bh)?;
+            }
+            for (name, count) in &bucket.f {
+                let late = name.ends_with('-');
+                own = own.saturating_sub(if late { 0 } else { signed(*count) });
+                report.calls(name, 0, *count, if late { month - 1 } else { bucket.bh })?;
+            }
+            let now = nets(&bucket.p, &bucket.q)?;
+            match &known {
+                Some(known) => {
+                    for ((of, revision), net) in &now {
+                        let before = known.get(&(*of, *revision)).copied().unwrap_or_default();
+                        let hour = if *of < month { last_hour(*of) } else { bucket.bh };
+                        report.units(hour, *revision, net.saturating_sub(before));
+                    }
+                }
+                // Its predecessor is still on its way: until it comes, every call is taken to weigh one.
+                None => report.units(bucket.bh, bucket.pr, own),
+            }
+            // Entries that are gone were sealed. They do not come again.
+            known.get_or_insert_default().extend(now);
+        }
+        for Ended { month, terms, net, revision: _ } in &self.ended {
+            let before = known.as_ref().and_then(|known| known.get(&(*month, *terms)));
+            // Whatever the buckets do not show was given back between the last image of one and the seal.
+            report.units(last_hour(*month), *terms, before.map_or(0, |before| net.saturating_sub(*before)));
+        }
+        for row in &self.refused {
+            report.add(row.hour, Sums { rejected: row.revision, ..Sums::default() });
+        }
+        // An hour in which nothing happened says nothing.
+        report.by_hour.retain(|_, sums| *sums != Sums::default());
+        report.by_terms.retain(|_, units| *units != 0);
+        Ok(report)
     }
-    for row in refused {
-        report.add(row.hour, Sums { rejected: row.revision, ..Sums::default() });
+
+    /// The end of the last hour that is known whole. A month's last hour waits for its refunds: until the month is sealed, or
+    /// the hour after it is whole.
+    #[must_use]
+    pub fn complete_to(&self, created_at: Time) -> Time {
+        let head = self.head.map(|head| {
+            let month = month_of(head.hour - 1);
+            let waits = month_of(head.hour) == head.hour && self.ended.iter().all(|ended| ended.month != month);
+            Head { hour: head.hour - i64::from(waits), ..head }
+        });
+        complete_to(head.as_ref(), created_at)
     }
-    // An hour in which nothing happened says nothing.
-    report.by_hour.retain(|_, sums| *sums != Sums::default());
-    Ok(report)
+}
+
+fn last_hour(month: i64) -> i64 {
+    Time::of_hour(month).month().1.hour() - 1
 }
 
 impl Report {
+    /// The counts of one counter in an hour.
     fn calls(&mut self, name: &str, admitted: u64, failed: u64, hour: i64) -> Result<(), NotUnderstood> {
         let counter = counter(name)?;
-        self.by_operation
-            .entry((counter.api, counter.version, counter.operation))
-            .or_default()
-            .add(admitted, failed, hour);
-        self.by_key.entry(counter.key).or_default().add(admitted, failed, hour);
+        if self.hours.contains(&hour) {
+            self.by_operation
+                .entry((counter.api, counter.version, counter.operation))
+                .or_default()
+                .add(admitted, failed, hour);
+            self.by_key.entry(counter.key).or_default().add(admitted, failed, hour);
+            self.add(hour, Sums { admitted, failed, ..Sums::default() });
+        }
         Ok(())
+    }
+
+    fn units(&mut self, hour: i64, revision: u64, units: i64) {
+        if self.hours.contains(&hour) && units != 0 {
+            let terms = self.by_terms.entry(revision).or_default();
+            *terms = terms.saturating_add(units);
+            self.add(hour, Sums { units, ..Sums::default() });
+        }
     }
 
     fn add(&mut self, hour: i64, sums: Sums) {

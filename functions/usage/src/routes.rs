@@ -1,6 +1,7 @@
 //! The HTTP side: who may see which numbers, and their names.
 
 mod callers;
+mod periods;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,17 +18,28 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::domain::complete_to;
-use crate::report::{Report, report};
-use crate::store::{Key, Store};
+use crate::report::Report;
+use crate::store::{Key, Store, Subscription};
 
 const HOUR_MS: i64 = 3_600_000;
 /// A report spans at most so many days.
 const REPORT_DAYS_MAX: i64 = 92;
 
 /// All routes.
-pub(crate) fn routes() -> OpenApiRouter<Store> {
-    OpenApiRouter::new().routes(routes!(get_usage)).routes(routes!(callers::list_callers))
+pub(crate) fn routes() -> OpenApiRouter<crate::State> {
+    OpenApiRouter::new()
+        .routes(routes!(get_usage))
+        .routes(routes!(callers::list_callers))
+        .routes(routes!(periods::list_periods))
+}
+
+/// A subscription that the organization is a side of. For everyone else there is none.
+async fn seen(store: &Store, id: SubscriptionId, own: OrganizationId) -> Result<Subscription, Problem> {
+    store
+        .subscription(&id.to_string())
+        .await?
+        .filter(|subscription| subscription.organization.id == own || subscription.provider.id == own)
+        .ok_or_else(Problem::not_found)
 }
 
 /// Which subscription, and which hours.
@@ -69,6 +81,8 @@ struct Usage {
     by_key: Vec<KeyUsage>,
     /// By UTC hour, as far as anything happened.
     by_hour: Vec<HourUsage>,
+    /// By revision of the subscription's terms, as far as there were units.
+    by_terms: Vec<TermsUsage>,
     /// The counts of every hour before this moment are whole; later hours may still grow.
     complete_to: Time,
 }
@@ -118,9 +132,18 @@ struct HourUsage {
     admitted: u64,
     /// Calls that the door refused.
     rejected: u64,
-    /// Admitted calls that were given back, in the hour in which they were.
+    /// Admitted calls that were given back, in the hour in which they were; those of an earlier month's calls in that month's last hour.
     failed: u64,
-    /// Units of the plan.
+    /// Units of the plan, without those given back, in the same hours.
+    units: i64,
+}
+
+/// Units under one revision of the terms.
+#[derive(Debug, Serialize, ToSchema)]
+struct TermsUsage {
+    /// The revision of the subscription's terms that the calls were admitted under, counted from 1.
+    revision: u64,
+    /// Units that the admitted calls weigh, without those given back. Where more was given back than admitted, negative.
     units: i64,
 }
 
@@ -135,16 +158,11 @@ async fn get_usage(
     State(store): State<Store>,
     Query(query): Query<UsageQuery>,
 ) -> Result<Reply, Problem> {
+    let subscription = seen(&store, query.subscription, caller.organization.id).await?;
     let id = query.subscription.to_string();
-    let subscription = store.subscription(&id).await?.ok_or_else(Problem::not_found)?;
-    let own = caller.organization.id;
-    if subscription.organization.id != own && subscription.provider.id != own {
-        return Err(Problem::not_found());
-    }
     let (from, to) = hours(&query, now)?;
-    let numbers = store.numbers(&id, from, to).await?;
-    let sums = report(numbers.head.as_ref(), numbers.before.as_ref(), &numbers.buckets, &numbers.refused)
-        .map_err(Problem::internal)?;
+    let numbers = store.numbers(&id, from..to).await?;
+    let sums = numbers.report(from..to).map_err(Problem::internal)?;
     let by_operation = by_operation(&store, &subscription.provider.id, &sums).await?;
     let by_key = by_key(&store.keys(&id).await?, &sums);
     let by_hour = sums
@@ -169,7 +187,12 @@ async fn get_usage(
         by_operation,
         by_key,
         by_hour,
-        complete_to: complete_to(numbers.head.as_ref(), subscription.created_at),
+        by_terms: sums
+            .by_terms
+            .iter()
+            .map(|(revision, units)| TermsUsage { revision: *revision, units: *units })
+            .collect(),
+        complete_to: numbers.complete_to(subscription.created_at),
     })
 }
 

@@ -14,9 +14,11 @@ use shared::meter::Counter;
 use shared::principal::Party;
 use shared::time::Time;
 
-use crate::domain::{Batch, Bucket, Head, Refused, counter};
+use crate::domain::{Batch, Bucket, Head, counter};
 
 mod names;
+mod numbers;
+mod periods;
 
 pub(crate) use names::{Key, OperationAt};
 
@@ -62,15 +64,6 @@ pub(crate) struct Called {
 #[derive(Debug, Serialize, Deserialize)]
 struct Filed {}
 
-/// A grant's numbers over a range of hours.
-#[derive(Debug)]
-pub(crate) struct Numbers {
-    pub(crate) head: Option<Head>,
-    pub(crate) before: Option<Bucket>,
-    pub(crate) buckets: Vec<Bucket>,
-    pub(crate) refused: Vec<Refused>,
-}
-
 const SUBSCRIPTION_SK: &str = "S";
 const HEAD_SK: &str = "HEAD";
 const FILED_SK: &str = "FILED";
@@ -81,6 +74,10 @@ fn key_sk(number: u32) -> String {
 
 fn bucket_sk(bucket: &Bucket) -> String {
     format!("B#{:010}#{:012}", bucket.bh, bucket.b)
+}
+
+fn ended_sk(month: i64) -> String {
+    format!("E#{month:010}")
 }
 
 fn calls_pk(organization: &OrganizationId, api: u32, version: u32, operation: u32) -> String {
@@ -94,8 +91,8 @@ impl Store {
         Self { table, providers: Arc::default() }
     }
 
-    /// Writes what a batch of the stream says. May be done again at any point.
-    pub(crate) async fn meter(&self, batch: &Batch) -> Result<(), StoreError> {
+    /// Writes what a batch of the stream says. May be done again at any point. Answers whose hours may be whole now.
+    pub(crate) async fn meter<'a>(&self, batch: &'a Batch) -> Result<BTreeSet<&'a String>, StoreError> {
         for (subscription, head) in &batch.made {
             self.table
                 .project(Row::new(subscription, HEAD_SK, &Kept { state: head, revision: head.next })?, head.next)
@@ -112,10 +109,16 @@ impl Store {
                 }
             }
         }
+        for ((subscription, month, terms), ended) in &batch.ended {
+            let sk = format!("{}#{terms:010}", ended_sk(*month));
+            self.table.project(Row::new(subscription, sk, ended)?, ended.revision).await?;
+        }
         // What is only open moves no frontier.
         let closed =
             batch.buckets.iter().filter(|(_, bucket)| bucket.closed).map(|((subscription, _), _)| subscription);
-        for subscription in closed.chain(batch.made.keys()).collect::<BTreeSet<&String>>() {
+        let ended = batch.ended.keys().map(|(subscription, ..)| subscription);
+        let moved: BTreeSet<&String> = closed.chain(ended).chain(batch.made.keys()).collect();
+        for subscription in &moved {
             self.advance(subscription).await?;
         }
         for ((subscription, hour, writer), refused) in &batch.refused {
@@ -123,7 +126,7 @@ impl Store {
                 .ttl(Time::of_hour(*hour).seconds().saturating_add(REFUSED_KEPT_S));
             self.table.project(row, refused.revision).await?;
         }
-        Ok(())
+        Ok(moved)
     }
 
     /// Files a counter of a bucket under its operation.
@@ -143,34 +146,6 @@ impl Store {
         let row = Row::new(calls_pk(provider, api, version, operation), sk, &row)?
             .ttl(Time::of_hour(bucket.bh).seconds().saturating_add(CALLS_KEPT_S));
         self.table.project(row, bucket.revision).await.map(drop)
-    }
-
-    /// Moves the frontier over what is closed without a gap. It stands on facts that never change, so whoever moves it
-    /// further is right.
-    async fn advance(&self, subscription: &str) -> Result<(), StoreError> {
-        let Some(head) = self.table.get::<Head>(subscription, HEAD_SK).await? else { return Ok(()) };
-        let moved = self.walk(subscription, head).await?;
-        if moved.next > head.next {
-            self.table
-                .project(Row::new(subscription, HEAD_SK, &Kept { state: &moved, revision: moved.next })?, moved.next)
-                .await?;
-        }
-        Ok(())
-    }
-
-    /// Reads page by page, and no further than the first gap.
-    async fn walk(&self, subscription: &str, mut head: Head) -> Result<Head, StoreError> {
-        let from = format!("B#{:010}", head.hour);
-        let mut after = None;
-        loop {
-            let page: (Vec<Bucket>, _) =
-                self.range(subscription, (&from, "B#~"), Order::Ascending, PAGE, after).await?;
-            head = head.advance(&page.0);
-            after = page.1;
-            if after.is_none() || page.0.last().is_none_or(|last| head.next <= last.b) {
-                return Ok(head);
-            }
-        }
     }
 
     async fn provider(&self, subscription: &str) -> Result<Option<OrganizationId>, StoreError> {
@@ -218,23 +193,6 @@ impl Store {
             }
         }
         self.table.project(Row::new(&id, FILED_SK, &Kept { state: &Filed {}, revision: 1 })?, 1).await.map(drop)
-    }
-
-    /// A grant's numbers in `from..to`, in UTC hours, and how far they are whole.
-    pub(crate) async fn numbers(&self, subscription: &str, from: i64, to: i64) -> Result<Numbers, StoreError> {
-        let head = match self.table.get::<Head>(subscription, HEAD_SK).await? {
-            Some(head) => Some(self.walk(subscription, head).await?),
-            None => None,
-        };
-        let buckets = self.between(subscription, &format!("B#{from:010}"), &format!("B#{to:010}")).await?;
-        let refused = self.between(subscription, &format!("R#{from:010}"), &format!("R#{to:010}")).await?;
-        let before = self
-            .range(subscription, ("B#", &format!("B#{from:010}")), Order::Descending, 1, None)
-            .await?
-            .0
-            .into_iter()
-            .next();
-        Ok(Numbers { head, before, buckets, refused })
     }
 
     /// The calls of an operation since an hour, at most `limit` rows and one.

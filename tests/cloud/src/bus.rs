@@ -133,7 +133,7 @@ impl Bus {
 }
 
 /// An event as it stands on the bus. An error says why `EventBridge` would not take it.
-pub(crate) fn event(source: &str, detail_type: &str, detail: &Value) -> Result<Value, String> {
+pub(crate) fn event(source: &str, detail_type: &str, detail: &Value, now: &str) -> Result<Value, String> {
     if !detail.is_object() {
         return Err(format!("the detail of an event is an object, not {detail}"));
     }
@@ -147,7 +147,7 @@ pub(crate) fn event(source: &str, detail_type: &str, detail: &Value) -> Result<V
         "detail-type": detail_type,
         "source": source,
         "account": crate::policy::ACCOUNT,
-        "time": crate::events::now_text(),
+        "time": now,
         "region": crate::policy::REGION,
         "resources": [],
         "detail": detail,

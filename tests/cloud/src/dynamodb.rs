@@ -15,10 +15,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dynoxide::Database;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 pub use meter::Consumed;
 
+use crate::Play;
 use crate::data_error::DataError;
 use crate::faults::Faults;
 use crate::policy::Policies;
@@ -53,14 +55,16 @@ pub(crate) struct Core {
 
 /// Makes the tables of the template that are not there yet and serves them on a port of 127.0.0.1.
 #[expect(clippy::unused_async, reason = "opening a database may come to wait; callers should not have to change then")]
-pub async fn start(template: &Template, data: &Path, faults: Faults) -> Result<DynamoDb, DataError> {
+pub async fn start(template: &Template, data: &Path, play: &Play) -> Result<DynamoDb, DataError> {
     std::fs::create_dir_all(data)?;
     let path = data.join("dynamodb.sqlite");
     let database = Database::new(&path.to_string_lossy())?;
     let tables = tables::read(template)?;
     tables::create(&database, template, &tables)?;
-    let streams =
-        Streams::open(&path, tables.iter().filter_map(|table| Some((table.name.clone(), table.stream.clone()?))))?;
+    let with_stream = tables.iter().filter_map(|table| {
+        Some((table.name.clone(), table.stream.clone()?, table.keys.first().cloned().unwrap_or_default()))
+    });
+    let streams = Streams::open(&path, with_stream, play)?;
     streams.trim(RETENTION)?;
     let policies = Policies::read(template)?;
     let core = Arc::new(Core {
@@ -69,7 +73,7 @@ pub async fn start(template: &Template, data: &Path, faults: Faults) -> Result<D
         tables,
         policies,
         meter: Meter::default(),
-        faults,
+        faults: play.faults.clone(),
         streams,
     });
 
@@ -97,6 +101,14 @@ impl DynamoDb {
     /// What a function has used since the start.
     pub fn consumed(&self, function: &str) -> Consumed {
         self.core.meter.of(function)
+    }
+
+    /// An item, as an operator reads it.
+    pub(crate) fn item(&self, table: &str, key: &Value) -> Option<Value> {
+        let body = json!({"TableName": table, "Key": key, "ConsistentRead": true});
+        let (status, answer) = dispatch::apply(&self.core, "operator", "GetItem", &body.to_string(), &body);
+        let answer: Value = serde_json::from_str(&answer).ok().filter(|_| status == 200)?;
+        answer.get("Item").cloned()
     }
 
     /// Deletes items past their TTL now instead of at the next sweep; returns how many.

@@ -15,7 +15,9 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
+use crate::Play;
 use crate::bus::Bus;
+use crate::clock::Clock;
 use crate::data_error::DataError;
 use crate::dynamodb::DynamoDb;
 use crate::faults::Faults;
@@ -68,6 +70,7 @@ pub(crate) struct Plane {
     pub(crate) queues: Queues,
     pub(crate) bus: Bus,
     pub(crate) faults: Faults,
+    pub(crate) clock: Clock,
     pub(crate) settle: Settle,
 }
 
@@ -86,14 +89,15 @@ pub async fn start(
     invoker: Invoker,
     dynamodb: &DynamoDb,
     data: &Path,
-    faults: Faults,
+    play: &Play,
 ) -> Result<Events, DataError> {
+    let Play { faults, clock, .. } = play.clone();
     let store = Store::open(&data.join("events.sqlite"))?;
-    let queues = Queues::read(template, store.clone(), faults.clone())?;
+    let queues = Queues::read(template, store.clone(), faults.clone(), clock.clone())?;
     let bus = Bus::read(template, store.clone(), queues.clone())?;
     let streams = dynamodb.streams();
     let settle = Settle::new(streams.clone(), queues.clone());
-    let plane = Plane { invoker, streams, store, queues, bus, faults, settle };
+    let plane = Plane { invoker, streams, store, queues, bus, faults, clock, settle };
 
     let mut tasks = JoinSet::new();
     let mut dead = plane.queues.dead_letter_queues();
@@ -112,7 +116,7 @@ pub async fn start(
     let schedules = Arc::new(schedules::read(template)?);
     for schedule in schedules.iter() {
         dead.extend(schedule.dead_letters.clone());
-        tasks.spawn(schedule.clone().run(plane.clone()));
+        tasks.spawn(schedule.clone().run(plane.clone(), plane.clock.now_ms()));
     }
     tasks.spawn(plane.queues.clone().keep());
     Ok(Events { plane, schedules, dead, tasks })
@@ -142,7 +146,7 @@ impl Events {
     /// Runs the schedules of a function now; the last failure, if any.
     pub async fn fire(&self, function: &str) -> Result<(), Failure> {
         for schedule in self.schedules.iter().filter(|schedule| schedule.function == function) {
-            schedule.fire(&self.plane).await?;
+            schedule.fire(&self.plane, self.plane.clock.now_ms()).await?;
         }
         Ok(())
     }
@@ -168,11 +172,6 @@ pub(crate) fn number(properties: &Value, name: &str) -> Option<u64> {
 pub(crate) fn switch(properties: &Value, name: &str) -> Option<bool> {
     let value = properties.get(name)?;
     value.as_bool().or_else(|| value.as_str()?.parse().ok())
-}
-
-/// Now, as events state it: RFC 3339 in whole seconds.
-pub(crate) fn now_text() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// One event of a function as SAM writes it: function, name of the event, its properties.

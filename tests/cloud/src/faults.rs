@@ -42,6 +42,21 @@ pub enum Deed {
     FreezeAfter(Duration),
 }
 
+impl Deed {
+    /// Its name in [`Faults::happened`].
+    fn name(self) -> &'static str {
+        match self {
+            Self::KillBefore => "killed before a call",
+            Self::KillAfter => "killed after a call",
+            Self::LoseAnswer => "answer lost",
+            Self::Late(_) => "call applied late",
+            Self::Slow(_) => "slow call",
+            Self::FreezeBefore(_) => "frozen before a call",
+            Self::FreezeAfter(_) => "frozen after a call",
+        }
+    }
+}
+
 /// A DynamoDB call that will go wrong.
 #[derive(Clone, Debug)]
 struct Planned {
@@ -50,6 +65,46 @@ struct Planned {
     /// Matching calls left until it happens.
     remaining: u64,
     deed: Deed,
+}
+
+/// Calls of a function that go wrong at random.
+#[derive(Clone, Debug)]
+struct Chance {
+    function: String,
+    deed: Deed,
+    share: f64,
+    random: Random,
+}
+
+/// What DynamoDB refuses of a table, or of one item (all rows of a partition key) of it.
+#[derive(Debug, Default)]
+struct Refusals {
+    /// Requests left to refuse: to a table, or to an item.
+    counts: BTreeMap<(String, Option<String>), u64>,
+    /// Shares of the requests to each item of a table.
+    shares: BTreeMap<String, (f64, Random)>,
+}
+
+impl Refusals {
+    fn set(&mut self, table: &str, item: Option<&str>, calls: u64) {
+        self.counts.insert((table.to_owned(), item.map(str::to_owned)), calls);
+    }
+
+    fn share(&mut self, table: &str, share: f64, seed: u64) {
+        if share > 0.0 {
+            self.shares.insert(table.to_owned(), (share, Random(seed)));
+        } else {
+            self.shares.remove(table);
+        }
+    }
+
+    fn take(&mut self, table: &str, item: Option<&str>) -> bool {
+        let named = [None, item.map(str::to_owned)].into_iter().any(|item| {
+            let left = self.counts.get_mut(&(table.to_owned(), item)).filter(|left| **left > 0);
+            left.map(|left| *left -= 1).is_some()
+        });
+        named || self.shares.get_mut(table).is_some_and(|(share, random)| random.share() < *share)
+    }
 }
 
 /// How batching windows are played.
@@ -64,10 +119,12 @@ enum Window {
 #[derive(Debug, Default)]
 struct State {
     planned: Vec<Planned>,
-    lose_share: Option<(String, f64, Random)>,
+    chances: Vec<Chance>,
     kills: Vec<(String, Point)>,
-    throttled: BTreeMap<String, u64>,
-    conflicts: BTreeMap<String, u64>,
+    throttled: Refusals,
+    conflicts: Refusals,
+    frozen: BTreeSet<String>,
+    happened: BTreeMap<(String, &'static str), u64>,
     stale: BTreeSet<String>,
     duplicate: bool,
     shuffle: Option<Random>,
@@ -116,20 +173,67 @@ impl Faults {
 
     /// Loses this share (0 to 1) of the answers to a function's applied writes; 0 ends it.
     pub fn lose_answers(&self, function: &str, share: f64, seed: u64) {
-        self.state().lose_share = (share > 0.0).then(|| (function.to_owned(), share, Random(seed)));
+        self.by_chance(function, Deed::LoseAnswer, share, seed);
+    }
+
+    /// Lets this share (0 to 1) of a function's DynamoDB calls go wrong in this way; of its writes, where answers are lost. 0 ends it.
+    pub fn by_chance(&self, function: &str, deed: Deed, share: f64, seed: u64) {
+        let mut state = self.state();
+        state.chances.retain(|chance| chance.function != function || chance.deed.name() != deed.name());
+        if share > 0.0 {
+            state.chances.push(Chance { function: function.to_owned(), deed, share, random: Random(seed) });
+        }
+    }
+
+    /// Freezes (SIGSTOP) the processes of a function whenever they wait for an invocation, as Lambda does with sandboxes.
+    pub fn freeze_idle(&self, function: &str, on: bool) {
+        if on {
+            self.state().frozen.insert(function.to_owned());
+        } else {
+            self.state().frozen.remove(function);
+        }
+    }
+
+    /// How often something went wrong for a function since the start, by what it was: `killed after a call`, `frozen while idle`, `throttled` …
+    /// For refusals of DynamoDB the function is the one that was refused.
+    pub fn happened(&self, function: &str) -> BTreeMap<&'static str, u64> {
+        let state = self.state();
+        let of = state.happened.iter().filter(|((name, _), _)| name == function);
+        of.map(|((_, what), count)| (*what, *count)).collect()
     }
 
     /// Refuses the next `calls` requests to a table with `ProvisionedThroughputExceededException`; 0 ends it.
     pub fn throttle(&self, table: &str, calls: u64) {
-        self.state().throttled.insert(table.to_owned(), calls);
+        self.state().throttled.set(table, None, calls);
+    }
+
+    /// The same for the requests to one item: all rows of a partition key, a text.
+    pub fn throttle_item(&self, table: &str, partition_key: &str, calls: u64) {
+        self.state().throttled.set(table, Some(partition_key), calls);
+    }
+
+    /// Throttles this share (0 to 1) of the requests to each item of a table; 0 ends it.
+    pub fn throttle_items(&self, table: &str, share: f64, seed: u64) {
+        self.state().throttled.share(table, share, seed);
     }
 
     /// Refuses the next `calls` writes to a table with `TransactionConflict`; 0 ends it.
     pub fn conflict(&self, table: &str, calls: u64) {
-        self.state().conflicts.insert(table.to_owned(), calls);
+        self.state().conflicts.set(table, None, calls);
     }
 
-    /// Answers `GetItem` without `ConsistentRead` with the item as it was before its last change. The table needs a stream with old images.
+    /// The same for the writes to one item: all rows of a partition key, a text.
+    pub fn conflict_item(&self, table: &str, partition_key: &str, calls: u64) {
+        self.state().conflicts.set(table, Some(partition_key), calls);
+    }
+
+    /// Refuses this share (0 to 1) of the writes to each item of a table with `TransactionConflict`; 0 ends it.
+    pub fn conflict_items(&self, table: &str, share: f64, seed: u64) {
+        self.state().conflicts.share(table, share, seed);
+    }
+
+    /// Answers every reading without `ConsistentRead` (`GetItem`, `Query`, `BatchGetItem`) with the items as they were before the last
+    /// change of each. The table needs a stream with old images.
     pub fn stale_reads(&self, table: &str, on: bool) {
         if on {
             self.state().stale.insert(table.to_owned());
@@ -163,16 +267,31 @@ impl Faults {
         self.state().window = longest.map_or(Window::AsConfigured, Window::AtMost);
     }
 
-    /// Ends every fault.
+    /// Ends every fault. What happened stays known.
     pub fn clear(&self) {
-        *self.state() = State::default();
+        let mut state = self.state();
+        *state = State { happened: std::mem::take(&mut state.happened), ..State::default() };
     }
 
     /// Whether a process of this function is to be killed at this point of the invocation; asked once per invocation.
     pub fn take_kill(&self, function: &str, point: Point) -> bool {
         let mut state = self.state();
         let found = state.kills.iter().position(|(name, at)| name == function && *at == point);
-        found.map(|index| state.kills.remove(index)).is_some()
+        let found = found.map(|index| state.kills.remove(index)).is_some();
+        if found {
+            state.count(function, "killed around an answer");
+        }
+        found
+    }
+
+    /// Remembers that something went wrong.
+    pub(crate) fn note(&self, function: &str, what: &'static str) {
+        self.state().count(function, what);
+    }
+
+    /// Whether the waiting processes of a function are frozen.
+    pub(crate) fn freezes(&self, function: &str) -> bool {
+        self.state().frozen.contains(function)
     }
 
     /// What is to happen at this DynamoDB call.
@@ -189,20 +308,38 @@ impl Faults {
         }
         if let Some((index, deed)) = due {
             state.planned.remove(index);
+            state.count(function, deed.name());
             return Some(deed);
         }
-        let (name, share, random) = state.lose_share.as_mut()?;
-        (write && name == function && random.share() < *share).then_some(Deed::LoseAnswer)
+        let concerned =
+            |chance: &&mut Chance| chance.function == function && (write || chance.deed != Deed::LoseAnswer);
+        let deed = state
+            .chances
+            .iter_mut()
+            .filter(concerned)
+            .find_map(|chance| (chance.random.share() < chance.share).then_some(chance.deed))?;
+        state.count(function, deed.name());
+        Some(deed)
     }
 
-    /// Whether this request to a table is to be throttled.
-    pub(crate) fn take_throttle(&self, table: &str) -> bool {
-        take(&mut self.state().throttled, table)
+    /// Whether this request of a function to an item is to be throttled.
+    pub(crate) fn take_throttle(&self, function: &str, table: &str, item: Option<&str>) -> bool {
+        let mut state = self.state();
+        let taken = state.throttled.take(table, item);
+        if taken {
+            state.count(function, "throttled");
+        }
+        taken
     }
 
-    /// Whether this write to a table is to meet a conflict.
-    pub(crate) fn take_conflict(&self, table: &str) -> bool {
-        take(&mut self.state().conflicts, table)
+    /// Whether this write of a function to an item is to meet a conflict.
+    pub(crate) fn take_conflict(&self, function: &str, table: &str, item: Option<&str>) -> bool {
+        let mut state = self.state();
+        let taken = state.conflicts.take(table, item);
+        if taken {
+            state.count(function, "in conflict");
+        }
+        taken
     }
 
     /// Whether reads of a table that are not marked consistent are stale.
@@ -254,12 +391,10 @@ impl Faults {
     }
 }
 
-fn take(counts: &mut BTreeMap<String, u64>, table: &str) -> bool {
-    counts.get_mut(table).is_some_and(|left| {
-        let any = *left > 0;
-        *left = left.saturating_sub(1);
-        any
-    })
+impl State {
+    fn count(&mut self, function: &str, what: &'static str) {
+        *self.happened.entry((function.to_owned(), what)).or_default() += 1;
+    }
 }
 
 /// A small seeded generator (splitmix64): a failing test can be run again as it was.
@@ -311,7 +446,42 @@ mod tests {
     fn a_throttle_ends_by_itself() {
         let faults = Faults::default();
         faults.throttle("T", 2);
-        assert_eq!([1, 2, 3].map(|_| faults.take_throttle("T")), [true, true, false]);
+        assert_eq!([1, 2, 3].map(|_| faults.take_throttle("f", "T", Some("a"))), [true, true, false]);
+        assert_eq!(faults.happened("f"), BTreeMap::from([("throttled", 2)]));
+    }
+
+    #[test]
+    fn a_throttled_item_leaves_the_others_alone() {
+        let faults = Faults::default();
+        faults.throttle_item("T", "a", 1);
+        faults.conflict_item("T", "b", 1);
+        assert!(!faults.take_throttle("f", "T", Some("b")) && !faults.take_throttle("f", "U", Some("a")));
+        assert_eq!([1, 2].map(|_| faults.take_throttle("f", "T", Some("a"))), [true, false]);
+        assert_eq!([1, 2].map(|_| faults.take_conflict("f", "T", Some("b"))), [true, false]);
+    }
+
+    #[test]
+    fn what_happens_by_chance_is_the_same_for_a_seed_and_about_its_share() {
+        let faults = Faults::default();
+        let met = |seed: u64| -> Vec<Option<Deed>> {
+            faults.by_chance("f", Deed::KillAfter, 0.2, seed);
+            (0..1000).map(|_| faults.at("f", "GetItem", false)).collect()
+        };
+        let first = met(5);
+        let count = first.iter().flatten().count();
+        assert!((150..250).contains(&count), "{count}");
+        assert_eq!(met(5), first);
+        assert_ne!(met(6), first);
+        faults.by_chance("f", Deed::KillAfter, 0.0, 0);
+        assert_eq!(faults.at("f", "GetItem", false), None);
+        faults.lose_answers("f", 1.0, 1);
+        assert_eq!(faults.at("f", "GetItem", false), None, "a reading has no answer worth losing");
+        assert_eq!(faults.at("f", "PutItem", true), Some(Deed::LoseAnswer));
+        faults.throttle_items("T", 1.0, 1);
+        faults.conflict_items("T", 1.0, 1);
+        assert!(faults.take_throttle("f", "T", None) && faults.take_conflict("f", "T", Some("x")));
+        faults.clear();
+        assert!(!faults.take_throttle("f", "T", None) && !faults.take_conflict("f", "T", Some("x")));
     }
 
     #[test]

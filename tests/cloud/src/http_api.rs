@@ -19,6 +19,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::clock::Clock;
 use crate::lambda::{InvokeError, Lambda};
 use crate::template::{Template, TemplateError};
 use answer::{from_function, refusal};
@@ -36,11 +37,12 @@ pub(crate) struct HttpApi {
     routes: Routes,
     authorizers: BTreeMap<String, Authorizer>,
     lambda: Lambda,
+    clock: Clock,
 }
 
 impl HttpApi {
     /// The API and its routes. A template without one has no routes: everything is 404.
-    pub(crate) fn read(template: &Template, lambda: &Lambda) -> Result<HttpApi, TemplateError> {
+    pub(crate) fn read(template: &Template, lambda: &Lambda, clock: &Clock) -> Result<HttpApi, TemplateError> {
         let mut apis = template.of_kind("AWS::Serverless::HttpApi");
         let api = apis.next();
         if let Some(second) = apis.next() {
@@ -72,7 +74,12 @@ impl HttpApi {
             }
         }
         let name = api.map_or("ServerlessHttpApi", |api| api.logical_id.as_str());
-        Ok(HttpApi { routes: Routes::read(template, name, default)?, authorizers, lambda: lambda.clone() })
+        Ok(HttpApi {
+            routes: Routes::read(template, name, default)?,
+            authorizers,
+            lambda: lambda.clone(),
+            clock: clock.clone(),
+        })
     }
 
     /// Serves until the handle is aborted; connections end with it.
@@ -114,7 +121,7 @@ impl HttpApi {
             Err(error) if error.is::<http_body_util::LengthLimitError>() => return too_large(),
             Err(_) => return refusal(StatusCode::BAD_REQUEST, "Bad Request"),
         };
-        let incoming = Incoming::new(&parts, body.len(), peer, local);
+        let incoming = Incoming::new(&parts, body.len(), peer, local, self.clock.now());
         let mut response = self.route(&incoming, &body).await;
         if let Ok(id) = HeaderValue::from_str(&incoming.request_id) {
             response.headers_mut().insert("apigw-requestid", id);

@@ -155,6 +155,10 @@ impl Lambda {
         }
     }
 
+    pub(crate) fn kill_one(&self, function: &str, choice: u64) -> bool {
+        self.pool(function).is_ok_and(|pool| pool.kill_one(choice))
+    }
+
     pub(crate) async fn stop(&self) {
         self.reaper.abort();
         let stopping: Vec<_> = self

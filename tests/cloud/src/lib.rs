@@ -4,6 +4,7 @@
 //! not play it refuses: an unknown resource type or property is an error with its place. Everything listens on 127.0.0.1.
 
 mod bus;
+pub mod clock;
 pub mod data_error;
 pub mod dynamodb;
 pub mod events;
@@ -33,12 +34,24 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+pub use clock::Clock;
 pub use data_error::DataError;
 pub use dynamodb::Consumed;
 pub use events::{Events, Failure, Invoker};
 pub use faults::{Deed, Faults, Point};
 pub use lambda::{InvokeError, Lambda};
 pub use template::{Resource, Template, TemplateError};
+
+/// What all parts of the cloud have in common: what goes wrong, what time it is, how many shards a stream has.
+#[derive(Debug, Clone, Default)]
+pub struct Play {
+    /// What can be made to go wrong.
+    pub faults: Faults,
+    /// The clock.
+    pub clock: Clock,
+    /// Shards of every stream; 0 is 1.
+    pub shards: usize,
+}
 
 /// What to run, and how.
 #[derive(Debug, Clone)]
@@ -55,6 +68,8 @@ pub struct Options {
     pub parameters: BTreeMap<String, String>,
     /// Most processes of one function, unless the template reserves fewer.
     pub instances_max: usize,
+    /// Shards of every stream: the changes of one partition key are in one shard, in order; each shard is read by itself.
+    pub shards: usize,
     /// How long a process may have nothing to do before it is ended.
     pub idle_max: Duration,
     /// Environment variables for every function, over those of the template.
@@ -72,6 +87,7 @@ impl Default for Options {
             port: 0,
             parameters: BTreeMap::new(),
             instances_max: 8,
+            shards: 1,
             idle_max: Duration::from_mins(1),
             environment: BTreeMap::new(),
             log: None,
@@ -123,7 +139,7 @@ pub struct Cloud {
     lambda: Lambda,
     dynamodb: dynamodb::DynamoDb,
     events: Events,
-    faults: Faults,
+    play: Play,
     url: String,
     dynamodb_endpoint: String,
     lambda_endpoint: String,
@@ -154,8 +170,8 @@ impl Cloud {
         let binaries = absolute(&options.binaries)?;
         template::resolve_secrets(&mut template, &options.data).map_err(wrong)?;
 
-        let faults = Faults::default();
-        let dynamodb = dynamodb::start(&template, &options.data, faults.clone()).await?;
+        let play = Play { shards: options.shards, ..Play::default() };
+        let dynamodb = dynamodb::start(&template, &options.data, &play).await?;
         let dynamodb_endpoint = dynamodb.endpoint();
         let settings = lambda::Settings {
             binaries,
@@ -165,16 +181,16 @@ impl Cloud {
             environment: options.environment.clone(),
             dynamodb_endpoint: dynamodb_endpoint.clone(),
         };
-        let lambda = Lambda::start(&template, settings, &faults).map_err(wrong)?;
-        let api = http_api::HttpApi::read(&template, &lambda).map_err(wrong)?;
-        let events = events::start(&template, invoker(&lambda), &dynamodb, &options.data, faults.clone()).await?;
+        let lambda = Lambda::start(&template, settings, &play.faults).map_err(wrong)?;
+        let api = http_api::HttpApi::read(&template, &lambda, &play.clock).map_err(wrong)?;
+        let events = events::start(&template, invoker(&lambda), &dynamodb, &options.data, &play).await?;
         let servers = [api.serve(http_listener), operator::serve(operator_listener, lambda.clone())];
         Ok(Cloud {
             template,
             lambda,
             dynamodb,
             events,
-            faults,
+            play,
             url,
             dynamodb_endpoint,
             lambda_endpoint,
@@ -206,7 +222,12 @@ impl Cloud {
 
     /// What can be made to go wrong.
     pub fn faults(&self) -> &Faults {
-        &self.faults
+        &self.play.faults
+    }
+
+    /// The time that functions are told.
+    pub fn clock(&self) -> &Clock {
+        &self.play.clock
     }
 
     /// The variables with which a function's program runs by hand on this cloud; none if there is no such function.
@@ -229,9 +250,19 @@ impl Cloud {
         self.lambda.kill(function).await;
     }
 
+    /// `kill -9` for one process of a function, chosen by this number; false if there is none.
+    pub fn kill_one(&self, function: &str, choice: u64) -> bool {
+        self.lambda.kill_one(function, choice)
+    }
+
     /// What a function has used of DynamoDB since the start.
     pub fn consumed(&self, function: &str) -> Consumed {
         self.dynamodb.consumed(function)
+    }
+
+    /// An item, as an operator reads it; `None` if it is not there. In DynamoDB's JSON.
+    pub fn item(&self, table: &str, key: &Value) -> Option<Value> {
+        self.dynamodb.item(table, key)
     }
 
     /// Waits until no event is on its way any more; false if that takes longer than `within`.

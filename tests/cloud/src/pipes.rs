@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::bus;
+use crate::clock;
 use crate::data_error::DataError;
 use crate::events::store::set_position;
-use crate::events::{Plane, id_of, now_text, number};
+use crate::events::{Plane, id_of, number};
 use crate::pattern::Pattern;
 use crate::policy::{Verdict, role_policy};
 use crate::streams::{self, Record, table_of};
@@ -37,19 +38,24 @@ pub(crate) struct Pipe {
     detail_type: String,
     input: Option<InputTemplate>,
     pub(crate) dead_letters: Option<String>,
+    shard: usize,
+    reader: String,
     place: Arc<AtomicI64>,
     writes: watch::Receiver<u64>,
 }
 
-/// Reads the pipes of a template and checks what their roles allow.
+/// Reads the pipes of a template, one for each shard, and checks what their roles allow.
 pub(crate) fn read(template: &Template, plane: &Plane) -> Result<Vec<Pipe>, DataError> {
     let pipes = template.resources.iter().filter(|(_, resource)| resource.kind == "AWS::Pipes::Pipe");
     let running = pipes
         .filter(|(_, resource)| resource.properties.get("DesiredState").and_then(Value::as_str) != Some("STOPPED"));
-    running.map(|(id, resource)| read_one(template, plane, id, &resource.properties)).collect()
+    running
+        .flat_map(|pipe| (0..plane.streams.shards()).map(move |shard| (pipe, shard)))
+        .map(|((id, resource), shard)| read_one(template, plane, id, &resource.properties, shard))
+        .collect()
 }
 
-fn read_one(template: &Template, plane: &Plane, id: &str, properties: &Value) -> Result<Pipe, DataError> {
+fn read_one(template: &Template, plane: &Plane, id: &str, properties: &Value, shard: usize) -> Result<Pipe, DataError> {
     let wrong = |reason: &str| DataError::template(id, reason);
     let text = |pointer: &str| properties.pointer(pointer).and_then(Value::as_str);
     let stream = text("/Source").unwrap_or_default();
@@ -82,7 +88,7 @@ fn read_one(template: &Template, plane: &Plane, id: &str, properties: &Value) ->
         }
     }
 
-    let reader = format!("pipe:{id}");
+    let reader = streams::reader_name(&format!("pipe:{id}"), shard);
     let latest = parameters.get("StartingPosition").and_then(Value::as_str) == Some("LATEST");
     let start = start_place(plane, &reader, table, latest)?;
     Ok(Pipe {
@@ -101,6 +107,8 @@ fn read_one(template: &Template, plane: &Plane, id: &str, properties: &Value) ->
             .transpose()
             .map_err(|reason| DataError::template(id, reason))?,
         dead_letters: dead_letters.map(|arn| id_of(arn).to_owned()),
+        shard,
+        reader,
         place: plane.settle.reader(table, start),
         writes,
     })
@@ -142,12 +150,12 @@ impl Pipe {
         loop {
             self.writes.borrow_and_update();
             match self.step(&plane) {
-                Ok(0) => {
+                Ok(false) => {
                     if self.writes.changed().await.is_err() {
                         return;
                     }
                 }
-                Ok(_) => tokio::task::yield_now().await,
+                Ok(true) => tokio::task::yield_now().await,
                 Err(error) => {
                     tracing::warn!(pipe = self.id, %error, "a pipe could not go on");
                     tokio::time::sleep(PAUSE).await;
@@ -156,26 +164,26 @@ impl Pipe {
         }
     }
 
-    /// Moves what is there; returns how many records were read.
-    fn step(&self, plane: &Plane) -> Result<usize, DataError> {
-        let records = plane.streams.read(&self.table, self.place.load(Ordering::Acquire), PAGE)?;
-        let read = records.len();
+    /// Moves what is there; false if there was nothing to read.
+    fn step(&self, plane: &Plane) -> Result<bool, DataError> {
+        let after = self.place.load(Ordering::Acquire);
+        let (records, Some(end)) = plane.streams.read(&self.table, self.shard, after, PAGE)? else { return Ok(false) };
         for batch in records.chunks(self.batch.max(1)) {
             let Some(last) = batch.last() else { continue };
             let reached = plane.store.write(|transaction| {
                 let mut reached = Vec::new();
                 for record in batch.iter().filter(|record| passes(&self.filters, &record.json)) {
-                    match self.event(record) {
+                    match self.event(record, plane) {
                         Ok(event) => reached.extend(plane.bus.put(transaction, &self.bus, &event)?),
                         Err(reason) => {
                             tracing::error!(pipe = self.id, reason, "a record became a dead letter");
                             if let Some(queue) = &self.dead_letters {
-                                plane.queues.send(transaction, queue, &self.dead_letter(record, &reason))?;
+                                plane.queues.send(transaction, queue, &self.dead_letter(record, &reason, plane))?;
                             }
                         }
                     }
                 }
-                set_position(transaction, &format!("pipe:{}", self.id), last.sequence)?;
+                set_position(transaction, &self.reader, last.sequence)?;
                 Ok(reached)
             })?;
             self.place.store(last.sequence, Ordering::Release);
@@ -183,27 +191,31 @@ impl Pipe {
                 plane.queues.wake(queue);
             }
         }
-        Ok(read)
+        // What belongs to another shard is passed over.
+        plane.store.write(|transaction| set_position(transaction, &self.reader, end))?;
+        self.place.store(end, Ordering::Release);
+        Ok(true)
     }
 
-    fn event(&self, record: &Record) -> Result<Value, String> {
+    fn event(&self, record: &Record, plane: &Plane) -> Result<Value, String> {
+        let now = clock::text(plane.clock.now_ms());
         let detail = match &self.input {
             None => record.json.clone(),
             Some(input) => {
-                let text = input.render(&record.json, &self.id)?;
+                let text = input.render(&record.json, &self.id, &now)?;
                 serde_json::from_str(&text)
                     .map_err(|error| format!("the input template does not make JSON: {error}: {text}"))?
             }
         };
-        bus::event(&self.source, &self.detail_type, &detail)
+        bus::event(&self.source, &self.detail_type, &detail, &now)
     }
 
-    fn dead_letter(&self, record: &Record, reason: &str) -> String {
+    fn dead_letter(&self, record: &Record, reason: &str, plane: &Plane) -> String {
         let sequence = streams::public_sequence(record.sequence);
         json!({
             "context": {"partialResourceName": self.id, "condition": "RetryAttemptsExhausted", "message": reason},
             "version": "1.0",
-            "timestamp": now_text(),
+            "timestamp": clock::text(plane.clock.now_ms()),
             "DDBStreamBatchInfo": {"startSequenceNumber": sequence, "endSequenceNumber": sequence, "batchSize": 1, "streamArn": streams::stream_arn(&self.table)},
         })
         .to_string()

@@ -9,6 +9,7 @@ use rusqlite::{Transaction, params};
 use serde_json::Value;
 use tokio::sync::Notify;
 
+use crate::clock::Clock;
 use crate::data_error::DataError;
 use crate::dynamodb::now_ms;
 use crate::events::store::Store;
@@ -29,6 +30,7 @@ const SHUFFLED: usize = 1000;
 pub(crate) struct Queues {
     store: Store,
     faults: Faults,
+    clock: Clock,
     by_id: Arc<BTreeMap<String, Queue>>,
 }
 
@@ -49,14 +51,16 @@ pub(crate) struct Message {
     pub(crate) row: i64,
     pub(crate) id: String,
     pub(crate) body: String,
+    /// When it was sent, as the cloud's clock showed it.
     pub(crate) sent_ms: i64,
+    /// When it was first received, as the cloud's clock showed it.
     pub(crate) first_ms: i64,
     /// How often it has been received, this time included.
     pub(crate) received: u64,
 }
 
 impl Queues {
-    pub(crate) fn read(template: &Template, store: Store, faults: Faults) -> Result<Self, DataError> {
+    pub(crate) fn read(template: &Template, store: Store, faults: Faults, clock: Clock) -> Result<Self, DataError> {
         let mut queues = BTreeMap::new();
         for (id, resource) in template.resources.iter().filter(|(_, resource)| resource.kind == "AWS::SQS::Queue") {
             let properties = &resource.properties;
@@ -96,7 +100,7 @@ impl Queues {
             )?;
             Ok(())
         })?;
-        Ok(Self { store, faults, by_id: Arc::new(queues) })
+        Ok(Self { store, faults, clock, by_id: Arc::new(queues) })
     }
 
     /// Whether there is such a queue.
@@ -175,6 +179,14 @@ impl Queues {
             }
             Ok((taken, moved))
         })?;
+        let received: Vec<Message> = received
+            .into_iter()
+            .map(|message| Message {
+                sent_ms: self.clock.at_us(message.sent_ms.saturating_mul(1000)),
+                first_ms: self.clock.at_us(message.first_ms.saturating_mul(1000)),
+                ..message
+            })
+            .collect();
         if let (true, Some((target, _))) = (moved, &queue.redrive) {
             tracing::warn!(queue = name, target, "messages became dead letters");
             self.wake(target);
@@ -317,7 +329,8 @@ mod tests {
             ]),
             outputs: BTreeMap::new(),
         };
-        Queues::read(&template, Store::open(&folder.join("e.sqlite")).unwrap(), faults.clone()).unwrap()
+        Queues::read(&template, Store::open(&folder.join("e.sqlite")).unwrap(), faults.clone(), Clock::default())
+            .unwrap()
     }
 
     #[test]

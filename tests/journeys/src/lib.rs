@@ -13,6 +13,7 @@
     reason = "a test that cannot go on has failed, and says why"
 )]
 
+pub mod chaos;
 mod market;
 mod platform;
 mod running;

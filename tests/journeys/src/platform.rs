@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs, io,
     path::PathBuf,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
@@ -68,6 +68,8 @@ impl Platform {
                 ("PublicRequestsPerSecond".to_owned(), "10000".to_owned()),
             ]),
             instances_max: settings.instances_max,
+            // As on AWS: what is in order within an item is in no order beyond it.
+            shards: 2,
             ..cloud::Options::default()
         })
         .await
@@ -152,6 +154,13 @@ impl Platform {
         assert!(self.cloud.settled(PATIENCE).await, "events are still on their way after {} s", PATIENCE.as_secs());
         let dead = self.cloud.dead_letters();
         assert!(dead.is_empty(), "given up on: {dead:#?}");
+    }
+
+    /// How many lines a function has logged that have all of these in them.
+    pub fn logged(&self, function: &str, texts: &[&str]) -> u64 {
+        let file = fs::File::open(self.folder.path().join("logs").join(format!("{function}.log")));
+        let lines = file.map(io::BufReader::new).into_iter().flat_map(io::BufRead::lines).map_while(Result::ok);
+        u64::try_from(lines.filter(|line| texts.iter().all(|text| line.contains(text))).count()).unwrap()
     }
 
     /// What the functions said of their own failures, for whoever reads a failed test.

@@ -3,6 +3,8 @@
 // Clippy knows a test by its attribute, and helpers have none.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod month;
+
 use house::{House, Who};
 use serde_json::{Value, json};
 use usage::App;
@@ -52,6 +54,7 @@ async fn told(house: &House<App>) {
                 {"hour": "2026-01-09T10:00:00.000Z", "admitted": 4, "rejected": 2, "failed": 1, "units": 5},
                 {"hour": "2026-01-09T11:00:00.000Z", "admitted": 1, "rejected": 0, "failed": 0, "units": 1}
             ],
+            "by_terms": [{"revision": 1, "units": 6}],
             "complete_to": "2026-01-09T11:00:00.000Z"
         })
     );
@@ -112,6 +115,7 @@ async fn both_sides_see_a_subscription_and_a_stranger_what_does_not_exist() {
     }
     let refused = get(&house, STRANGER, "/v1/usage", &query).await;
     assert_eq!(refused, get(&house, STRANGER, "/v1/usage", "subscription=sub_01h455vb4pex5vsknk084sn099").await);
+    assert_eq!(refused, get(&house, STRANGER, "/v1/usage/periods", &query).await);
     // The callers of an API are its provider's to know.
     assert_eq!(refused, get(&house, CONSUMER, "/v1/usage/callers", "api=weather&operation=getForecast").await);
     assert_eq!(
@@ -136,7 +140,7 @@ async fn every_sample_call_is_answered() {
     let house = new().await;
     house.send(&sample("queue-names")).await;
     house.send(&sample("stream-grant")).await;
-    for name in ["http-usage", "http-callers"] {
+    for name in ["http-usage", "http-callers", "http-periods"] {
         let answer = house.send(&sample(name)).await;
         assert_eq!(answer["statusCode"], 200, "{name}: {answer}");
     }

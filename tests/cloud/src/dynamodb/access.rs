@@ -117,6 +117,64 @@ pub(crate) fn needs(operation: &str, body: &Value) -> Vec<Need> {
     }
 }
 
+/// The items that a request concerns, each as its table and the text of its partition key, where that is stated. `partition` names
+/// a table's partition key.
+pub(crate) fn items(
+    operation: &str,
+    body: &Value,
+    partition: impl Fn(&str) -> Option<String>,
+) -> Vec<(String, Option<String>)> {
+    let table = |request: &Value| table_name(request.get("TableName").and_then(Value::as_str).unwrap_or("")).to_owned();
+    let text = |key: Option<&Value>, name: &str| {
+        let value = key?.get(name)?.as_object()?.values().next()?;
+        value.as_str().map(str::to_owned)
+    };
+    let one = |request: &Value| {
+        let table = table(request);
+        let item = partition(&table).and_then(|name| {
+            text(request.get("Key").or_else(|| request.get("Item")), &name).or_else(|| queried(request, &name))
+        });
+        (table, item)
+    };
+    let list = |name: &str| body.get(name).and_then(Value::as_array).into_iter().flatten();
+    match operation {
+        "TransactWriteItems" | "TransactGetItems" => {
+            list("TransactItems").filter_map(|item| item.as_object()?.values().next().map(one)).collect()
+        }
+        "BatchGetItem" | "BatchWriteItem" => {
+            let tables = body.get("RequestItems").and_then(Value::as_object).into_iter().flatten();
+            tables
+                .flat_map(|(name, request)| {
+                    let table = table_name(name).to_owned();
+                    let key = partition(&table).unwrap_or_default();
+                    let keys = request.get("Keys").and_then(Value::as_array).into_iter().flatten();
+                    let writes = request.as_array().into_iter().flatten().filter_map(|write| {
+                        let inner = write.as_object()?.values().next()?;
+                        inner.get("Item").or_else(|| inner.get("Key"))
+                    });
+                    keys.chain(writes).map(|item| (table.clone(), text(Some(item), &key))).collect::<Vec<_>>()
+                })
+                .collect()
+        }
+        _ if body.get("TableName").is_some() => vec![one(body)],
+        _ => Vec::new(),
+    }
+}
+
+/// The text that a query's key condition wants the partition key to be.
+fn queried(request: &Value, partition: &str) -> Option<String> {
+    let condition = request.get("KeyConditionExpression")?.as_str()?;
+    let names = |name: &str| {
+        if name.starts_with('#') { request.pointer("/ExpressionAttributeNames")?.get(name)?.as_str() } else { None }
+    };
+    condition.split(" AND ").find_map(|part| {
+        let (name, value) = part.trim_matches(['(', ')', ' ']).split_once('=')?;
+        let name = name.trim();
+        let value = request.get("ExpressionAttributeValues")?.get(value.trim())?;
+        (names(name).unwrap_or(name) == partition).then(|| value.get("S")?.as_str().map(str::to_owned)).flatten()
+    })
+}
+
 /// AWS's words for a call that no policy allows.
 pub(crate) fn refusal(function: &str, need: &Need, verdict: Verdict) -> String {
     let why = if verdict == Verdict::Denied {
@@ -158,6 +216,24 @@ mod tests {
     fn a_query_of_an_index_needs_the_index() {
         let needs = needs("Query", &json!({"TableName": "A", "IndexName": "gsi1"}));
         assert_eq!(needs[0].resource, "arn:aws:dynamodb:us-east-1:000000000000:table/A/index/gsi1");
+    }
+
+    #[test]
+    fn the_items_of_a_request_are_known_by_their_partition_keys() {
+        let of = |operation: &str, body: Value| items(operation, &body, |_| Some("pk".to_owned()));
+        let item = |table: &str, key: &str| (table.to_owned(), Some(key.to_owned()));
+        let key = json!({"pk": {"S": "a"}, "sk": {"S": "1"}});
+        assert_eq!(of("GetItem", json!({"TableName": "T", "Key": key})), [item("T", "a")]);
+        assert_eq!(of("PutItem", json!({"TableName": "T", "Item": key})), [item("T", "a")]);
+        let query = json!({"TableName": "T", "KeyConditionExpression": "#p = :p AND begins_with(#s, :s)",
+            "ExpressionAttributeNames": {"#p": "pk", "#s": "sk"}, "ExpressionAttributeValues": {":p": {"S": "a"}, ":s": {"S": "x"}}});
+        assert_eq!(of("Query", query), [item("T", "a")]);
+        let transaction = json!({"TransactItems": [{"Put": {"TableName": "T", "Item": key}}, {"Update": {"TableName": "U", "Key": {"pk": {"S": "b"}}}}]});
+        assert_eq!(of("TransactWriteItems", transaction), [item("T", "a"), item("U", "b")]);
+        let batch = json!({"RequestItems": {"T": [{"PutRequest": {"Item": key}}, {"DeleteRequest": {"Key": {"pk": {"S": "c"}}}}]}});
+        assert_eq!(of("BatchWriteItem", batch), [item("T", "a"), item("T", "c")]);
+        assert_eq!(of("BatchGetItem", json!({"RequestItems": {"T": {"Keys": [key]}}})), [item("T", "a")]);
+        assert_eq!(of("Scan", json!({"TableName": "T"})), [("T".to_owned(), None)]);
     }
 
     #[test]

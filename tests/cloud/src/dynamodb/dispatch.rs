@@ -1,14 +1,15 @@
 //! One request, applied to the database.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use dynoxide::types::item_size;
 use dynoxide::{AttributeValue, Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Core;
+use super::tables::Table;
 use crate::streams::Before;
 
 /// Operations that change items.
@@ -33,7 +34,11 @@ pub(crate) fn apply(core: &Core, caller: &str, operation: &str, text: &str, body
     let add = METERED.contains(&operation) && !asked;
     let text = if add { with_capacity(text, body) } else { text.to_owned() };
     let write = WRITES.contains(&operation);
-    match run(&core.database, operation, &text) {
+    let answered = match out_of_date(core, caller, operation, body) {
+        Some(scratch) => run(&scratch, operation, &text),
+        None => run(&core.database, operation, &text),
+    };
+    match answered {
         Ok(mut answer) => {
             core.meter.answer(caller, write, &answer);
             if operation == "GetItem" {
@@ -66,6 +71,70 @@ fn make_stale(core: &Core, caller: &str, body: &Value, answer: &mut Value) {
             Before::Item(item) => drop(members.insert("Item".to_owned(), item)),
             Before::Absent => drop(members.remove("Item")),
             Before::Unknown => {}
+        }
+    }
+}
+
+/// For a reading of many items that is not marked consistent, where that fault is on: the tables as they were before the last
+/// change of each item.
+fn out_of_date(core: &Core, caller: &str, operation: &str, body: &Value) -> Option<Database> {
+    if caller == "operator" || !["Query", "Scan", "BatchGetItem"].contains(&operation) {
+        return None;
+    }
+    let requests: Vec<(&str, &Value)> = match body.get("RequestItems").and_then(Value::as_object) {
+        Some(tables) => tables.iter().map(|(name, request)| (name.as_str(), request)).collect(),
+        None => vec![(body.get("TableName").and_then(Value::as_str).unwrap_or_default(), body)],
+    };
+    let requests: Vec<(&Table, bool)> = requests
+        .into_iter()
+        .filter_map(|(name, request)| {
+            let consistent = request.get("ConsistentRead").and_then(Value::as_bool).unwrap_or(false);
+            let table = core.table(super::access::table_name(name))?;
+            Some((table, !consistent && core.faults.stale(&table.name)))
+        })
+        .collect();
+    if !requests.iter().any(|(_, stale)| *stale) {
+        return None;
+    }
+    let scratch = Database::memory().ok()?;
+    for (table, stale) in requests {
+        super::tables::make(&scratch, table).ok()?;
+        for item in earlier(core, table, stale)? {
+            let put = serde_json::from_value(json!({"TableName": table.name, "Item": item})).ok()?;
+            scratch.put_item(put).ok()?;
+        }
+    }
+    Some(scratch)
+}
+
+/// All items of a table, as they were before their last change if that is asked for.
+fn earlier(core: &Core, table: &Table, stale: bool) -> Option<Vec<Value>> {
+    let changed = if stale { core.streams.recent(&table.name).ok()? } else { Vec::new() };
+    let (mut items, mut seen) = (Vec::new(), BTreeSet::new());
+    for (key, before) in changed {
+        if seen.insert(key.to_string())
+            && let Before::Item(item) = before
+        {
+            items.push(item);
+        }
+    }
+    let mut start = Value::Null;
+    loop {
+        let request = match start {
+            Value::Null => json!({ "TableName": table.name }),
+            start => json!({ "TableName": table.name, "ExclusiveStartKey": start }),
+        };
+        let page = run(&core.database, "Scan", &request.to_string()).ok()?;
+        for item in page.get("Items").and_then(Value::as_array).into_iter().flatten() {
+            let key: serde_json::Map<String, Value> =
+                table.keys.iter().filter_map(|name| Some((name.clone(), item.get(name)?.clone()))).collect();
+            if !seen.contains(&Value::Object(key).to_string()) {
+                items.push(item.clone());
+            }
+        }
+        start = page.get("LastEvaluatedKey").cloned().unwrap_or(Value::Null);
+        if start.is_null() {
+            return Some(items);
         }
     }
 }
@@ -184,8 +253,6 @@ fn run(database: &Database, operation: &str, text: &str) -> Result<Value, Dynoxi
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

@@ -105,7 +105,7 @@ async fn answer(
     }
     let write = WRITES.contains(&operation);
     if caller != Caller::Operator
-        && let Some(refused) = disturbed(&core, operation, write, &needed)
+        && let Some(refused) = disturbed(&core, name, operation, write, &body, &needed)
     {
         return Ok(refused);
     }
@@ -170,30 +170,43 @@ fn forbidden(core: &Core, caller: &Caller, needed: &[access::Need]) -> Option<Re
     })
 }
 
-fn disturbed(core: &Core, operation: &str, write: bool, needed: &[access::Need]) -> Option<Response<Full<Bytes>>> {
-    let mut tables: Vec<&str> = needed.iter().filter_map(|need| need.table.as_deref()).collect();
-    tables.dedup();
+/// Refuses a request because of an item that it concerns. (Batches are refused whole, where AWS would leave some items undone.)
+fn disturbed(
+    core: &Core,
+    function: &str,
+    operation: &str,
+    write: bool,
+    body: &Value,
+    needed: &[access::Need],
+) -> Option<Response<Full<Bytes>>> {
+    const THROTTLED: &str = "The level of configured provisioned throughput for the table was exceeded. Consider increasing your provisioning level with the UpdateTable API.";
+    const CONFLICT: &str = "Transaction is ongoing for the item";
+    let items = access::items(operation, body, |table| core.table(table).and_then(|table| table.keys.first().cloned()));
+    let reason = |(table, item): &(String, Option<String>)| {
+        if core.faults.take_throttle(function, table, item.as_deref()) {
+            Some(("ThrottlingError", "ProvisionedThroughputExceededException", THROTTLED))
+        } else if write && core.faults.take_conflict(function, table, item.as_deref()) {
+            Some(("TransactionConflict", "TransactionConflictException", CONFLICT))
+        } else {
+            None
+        }
+    };
+    let (place, (in_transaction, kind, message)) =
+        items.iter().enumerate().find_map(|(place, item)| Some((place, reason(item)?)))?;
     let prefix = "com.amazonaws.dynamodb.v20120810#";
-    if tables.iter().any(|table| core.faults.take_throttle(table)) {
-        let message = "The level of configured provisioned throughput for the table was exceeded. Consider increasing your provisioning level with the UpdateTable API.";
-        return Some(error(400, &format!("{prefix}ProvisionedThroughputExceededException"), message));
+    if !operation.starts_with("Transact") {
+        return Some(error(400, &format!("{prefix}{kind}"), message));
     }
-    if !write || !tables.iter().any(|table| core.faults.take_conflict(table)) {
-        return None;
-    }
-    if operation != "TransactWriteItems" {
-        return Some(error(
-            400,
-            &format!("{prefix}TransactionConflictException"),
-            "Transaction is ongoing for the item",
-        ));
-    }
-    let reasons: Vec<Value> = (0..needed.len())
-        .map(|index| match index {
-            0 => json!({"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"}),
-            _ => json!({"Code": "None"}),
-        })
-        .collect();
+    let reasons: Vec<Value> =
+        (0..needed.len())
+            .map(|index| {
+                if index == place {
+                    json!({"Code": in_transaction, "Message": message})
+                } else {
+                    json!({"Code": "None"})
+                }
+            })
+            .collect();
     let codes: Vec<&str> = reasons.iter().filter_map(|reason| reason.get("Code")?.as_str()).collect();
     let message =
         format!("Transaction cancelled, please refer cancellation reasons for specific reasons [{}]", codes.join(", "));

@@ -13,6 +13,8 @@ pub(crate) struct Table {
     pub(crate) keys: Vec<String>,
     /// The stream's view type, if the table has a stream.
     pub(crate) stream: Option<String>,
+    /// The request that makes it.
+    pub(crate) request: Value,
 }
 
 /// The tables of a template.
@@ -32,7 +34,12 @@ pub(crate) fn read(template: &Template) -> Result<Vec<Table>, DataError> {
                 return Err(DataError::template(id, "a table needs a KeySchema"));
             }
             let stream = resource.properties.pointer("/StreamSpecification/StreamViewType").and_then(Value::as_str);
-            Ok(Table { name: id.clone(), keys, stream: stream.map(str::to_owned) })
+            Ok(Table {
+                name: id.clone(),
+                keys,
+                stream: stream.map(str::to_owned),
+                request: request(id, &resource.properties),
+            })
         })
         .collect()
 }
@@ -44,10 +51,7 @@ pub(crate) fn create(database: &Database, template: &Template, tables: &[Table])
         if database.get_table_metadata(&table.name)?.is_some() {
             unchanged(database, &table.name, &resource.properties)?;
         } else {
-            let request = serde_json::from_value(request(&table.name, &resource.properties)).map_err(|error| {
-                DataError::template(&table.name, error.to_string().trim_start_matches("VALIDATION:"))
-            })?;
-            database.create_table(request).map_err(|error| DataError::template(&table.name, error.to_string()))?;
+            make(database, table)?;
         }
         let ttl =
             resource.properties.get("TimeToLiveSpecification").filter(|ttl| ttl.get("Enabled") == Some(&json!(true)));
@@ -55,6 +59,14 @@ pub(crate) fn create(database: &Database, template: &Template, tables: &[Table])
             enable_ttl(database, &table.name, attribute)?;
         }
     }
+    Ok(())
+}
+
+/// Makes a table.
+pub(crate) fn make(database: &Database, table: &Table) -> Result<(), DataError> {
+    let request = serde_json::from_value(table.request.clone())
+        .map_err(|error| DataError::template(&table.name, error.to_string().trim_start_matches("VALIDATION:")))?;
+    database.create_table(request).map_err(|error| DataError::template(&table.name, error.to_string()))?;
     Ok(())
 }
 

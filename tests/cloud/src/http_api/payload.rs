@@ -46,7 +46,13 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    pub(super) fn new(parts: &Parts, body_bytes: usize, peer: SocketAddr, local: SocketAddr) -> Incoming {
+    pub(super) fn new(
+        parts: &Parts,
+        body_bytes: usize,
+        peer: SocketAddr,
+        local: SocketAddr,
+        time: jiff::Timestamp,
+    ) -> Incoming {
         let decoded = percent_decode_str(parts.uri.path()).decode_utf8_lossy();
         let root = crate::lambda::trace_id();
         let mut headers = joined(&parts.headers);
@@ -81,7 +87,7 @@ impl Incoming {
             protocol: if parts.version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" },
             peer,
             domain: local.to_string(),
-            time: jiff::Timestamp::now(),
+            time,
         }
     }
 
@@ -219,7 +225,8 @@ mod tests {
 
     fn incoming(request: Request<()>, body_bytes: usize) -> Incoming {
         let (parts, ()) = request.into_parts();
-        Incoming::new(&parts, body_bytes, "127.0.0.1:5000".parse().unwrap(), "127.0.0.1:8080".parse().unwrap())
+        let time = "2026-11-22T09:08:07.5Z".parse().unwrap();
+        Incoming::new(&parts, body_bytes, "127.0.0.1:5000".parse().unwrap(), "127.0.0.1:8080".parse().unwrap(), time)
     }
 
     #[test]
@@ -269,8 +276,8 @@ mod tests {
         assert_eq!(context["domainName"], "127.0.0.1:8080");
         assert_eq!(context["stage"], "$default");
         assert_eq!(context["requestId"].as_str().unwrap().len(), 16);
-        assert!(context["timeEpoch"].as_i64().unwrap() > 1_700_000_000_000);
-        assert!(context["time"].as_str().unwrap().ends_with(" +0000"));
+        assert_eq!(context["timeEpoch"], 1_795_338_487_500_i64);
+        assert_eq!(context["time"], "22/Nov/2026:09:08:07 +0000");
     }
 
     #[test]

@@ -17,9 +17,8 @@ use crate::template::REGION;
 
 /// How long an invocation waits for a process before it is throttled.
 const QUEUED_MAX: Duration = Duration::from_secs(30);
-/// How long a process has between SIGTERM and SIGKILL. Lambda gives 500 ms of a CPU of its own; here all processes of all
-/// functions may be asked at once, on a machine that compiles something else.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long a process has between SIGTERM and SIGKILL, as on Lambda.
+const GRACE: Duration = Duration::from_millis(500);
 
 type Answer = Result<Bytes, InvokeError>;
 
@@ -42,11 +41,13 @@ struct State {
 }
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 struct Instance {
     /// It has asked for its first invocation.
     ready: bool,
     retiring: bool,
     extension: bool,
+    frozen: bool,
     running: Option<Running>,
     /// Holds the long poll open while the process is told to go.
     parked: Option<oneshot::Sender<Invocation>>,
@@ -175,6 +176,7 @@ impl Pool {
             trace: pending.trace.clone().unwrap_or_else(super::trace_id),
             payload: pending.payload.clone(),
         };
+        self.thaw(state, poller.instance);
         match (poller.give.send(invocation), state.live.get_mut(&poller.instance)) {
             (Ok(()), Some(instance)) => {
                 let timer = tokio::spawn(Arc::clone(self).time_out(poller.instance, request_id.clone())).abort_handle();
@@ -189,6 +191,7 @@ impl Pool {
         let running = self.state().live.get_mut(&id).and_then(|i| i.running.take_if(|r| r.request_id == request_id));
         if let Some(running) = running {
             self.processes.kill(&self.instance_name(id));
+            self.faults.note(&self.function.name, "timed out");
             let _ = running.reply.send(Err(InvokeError::TimedOut));
         }
     }
@@ -213,8 +216,28 @@ impl Pool {
         } else {
             state.idle.push(Poller { instance: id, since: Instant::now(), give });
             self.dispatch(&mut state);
+            self.freeze(&mut state, id);
         }
         receive
+    }
+
+    /// Freezes a process that waits for work, where that fault is on.
+    fn freeze(&self, state: &mut State, id: u64) {
+        let waits = state.idle.iter().any(|poller| poller.instance == id);
+        if waits
+            && self.faults.freezes(&self.function.name)
+            && let Some(instance) = state.live.get_mut(&id)
+        {
+            instance.frozen = self.processes.freeze(&self.instance_name(id));
+            self.faults.note(&self.function.name, "frozen while idle");
+        }
+    }
+
+    fn thaw(&self, state: &mut State, id: u64) {
+        if let Some(instance) = state.live.get_mut(&id).filter(|instance| instance.frozen) {
+            instance.frozen = false;
+            self.processes.thaw(&self.instance_name(id));
+        }
     }
 
     /// A process has answered. False: it is not (any more) working on that request.
@@ -292,7 +315,11 @@ impl Pool {
     /// SIGTERM, then SIGKILL: to a process without an extension at once, as on Lambda.
     async fn terminate(self: Arc<Self>, id: u64) {
         let name = self.instance_name(id);
-        let extension = self.state().live.get(&id).is_some_and(|i| i.extension);
+        let extension = {
+            let mut state = self.state();
+            self.thaw(&mut state, id);
+            state.live.get(&id).is_some_and(|i| i.extension)
+        };
         if extension && self.processes.terminate(&name) {
             let _ = tokio::time::timeout(GRACE, self.gone(&[id])).await;
         }
@@ -359,6 +386,18 @@ impl Pool {
             self.processes.kill(&self.instance_name(*id));
         }
         self.gone(&ids).await;
+    }
+
+    /// `kill -9` for one process, chosen by this number.
+    pub(super) fn kill_one(&self, choice: u64) -> bool {
+        let ids: Vec<u64> = self.state().live.keys().copied().collect();
+        let count = u64::try_from(ids.len()).unwrap_or(0);
+        let chosen = choice.checked_rem(count).and_then(|index| ids.get(usize::try_from(index).ok()?).copied());
+        let killed = chosen.is_some_and(|id| self.processes.kill(&self.instance_name(id)));
+        if killed {
+            self.faults.note(&self.function.name, "killed at any moment");
+        }
+        killed
     }
 
     /// Refuses new work, lets the running work end, and ends the processes.

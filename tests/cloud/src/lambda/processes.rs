@@ -32,6 +32,16 @@ impl Processes {
         self.signal(instance, Signal::KILL)
     }
 
+    /// Freezes an instance; true if there was one.
+    pub(super) fn freeze(&self, instance: &str) -> bool {
+        self.signal(instance, Signal::STOP)
+    }
+
+    /// Lets a frozen instance go on.
+    pub(super) fn thaw(&self, instance: &str) -> bool {
+        self.signal(instance, Signal::CONT)
+    }
+
     pub(super) fn terminate(&self, instance: &str) -> bool {
         self.signal(instance, Signal::TERM)
     }

@@ -8,20 +8,19 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{Outcome, outcome, reports_items};
+use crate::clock::{Clock, text};
 use crate::data_error::DataError;
 use crate::dynamodb::now_ms;
 use crate::events::store::set_position;
-use crate::events::{Plane, function_events, id_of, now_text, number, switch};
+use crate::events::{Plane, function_events, id_of, number, switch};
 use crate::pattern::Pattern;
 use crate::pipes::{filters, passes, start_place};
 use crate::policy::{ACCOUNT, REGION};
-use crate::streams::{Record, public_sequence, stream_arn, table_of};
+use crate::streams::{Record, public_sequence, reader_name, stream_arn, table_of};
 use crate::template::Template;
 
 /// A batch if the template states none.
 const BATCH: u64 = 100;
-/// Records read at once.
-const PAGE: usize = 1000;
 /// Waits between retries, doubling from the first to the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 /// How long to wait after the store failed.
@@ -32,6 +31,7 @@ pub(crate) struct StreamMapping {
     function: String,
     reader: String,
     table: String,
+    shard: usize,
     filters: Vec<Pattern>,
     batch: usize,
     window: Duration,
@@ -52,14 +52,21 @@ struct Segment {
     attempts: u64,
 }
 
-/// The mappings of a template's functions to streams.
+/// The mappings of a template's functions to streams, one for each shard.
 pub(crate) fn read(template: &Template, plane: &Plane) -> Result<Vec<StreamMapping>, DataError> {
     function_events(template, &["DynamoDB"])
-        .map(|(function, name, _, properties)| read_one(plane, function, name, properties))
+        .flat_map(|event| (0..plane.streams.shards()).map(move |shard| (event, shard)))
+        .map(|((function, name, _, properties), shard)| read_one(plane, function, name, properties, shard))
         .collect()
 }
 
-fn read_one(plane: &Plane, function: &str, name: &str, properties: &Value) -> Result<StreamMapping, DataError> {
+fn read_one(
+    plane: &Plane,
+    function: &str,
+    name: &str,
+    properties: &Value,
+    shard: usize,
+) -> Result<StreamMapping, DataError> {
     let wrong = |reason: &str| DataError::template(function, format!("{name}: {reason}"));
     let stream = properties.get("Stream").and_then(Value::as_str).unwrap_or_default();
     let table = table_of(stream).ok_or_else(|| wrong("Stream is not the ARN of a stream"))?;
@@ -78,12 +85,13 @@ fn read_one(plane: &Plane, function: &str, name: &str, properties: &Value) -> Re
     }
     // -1 stands for no limit.
     let limit = |name: &str| number(properties, name);
-    let reader = format!("mapping:{function}:{name}");
+    let reader = reader_name(&format!("mapping:{function}:{name}"), shard);
     let start = start_place(plane, &reader, table, latest)?;
     Ok(StreamMapping {
         function: function.to_owned(),
         reader,
         table: table.to_owned(),
+        shard,
         filters: filters(function, properties.get("FilterCriteria"))?,
         batch: usize::try_from(number(properties, "BatchSize").unwrap_or(BATCH)).unwrap_or(1).max(1),
         window: Duration::from_secs(number(properties, "MaximumBatchingWindowInSeconds").unwrap_or(0)),
@@ -142,16 +150,13 @@ impl StreamMapping {
 
     /// The next batch that passes the filters, and the place that is reached with it.
     fn read(&self, plane: &Plane) -> Result<(Vec<Record>, Option<i64>), DataError> {
-        let (mut batch, mut end) = (Vec::new(), None);
-        for record in plane.streams.read(&self.table, self.place.load(Ordering::Acquire), PAGE.max(self.batch))? {
-            let wanted = passes(&self.filters, &record.json);
-            if wanted && batch.len() == self.batch {
-                break;
-            }
-            end = Some(record.sequence);
-            if wanted {
-                batch.push(record);
-            }
+        let (mut batch, mut end) = (Vec::with_capacity(self.batch), None);
+        let mut after = self.place.load(Ordering::Acquire);
+        while batch.len() < self.batch {
+            let left = self.batch - batch.len();
+            let (records, Some(reached)) = plane.streams.read(&self.table, self.shard, after, left)? else { break };
+            batch.extend(records.into_iter().filter(|record| passes(&self.filters, &record.json)));
+            (after, end) = (reached, Some(reached));
         }
         Ok((batch, end))
     }
@@ -211,7 +216,7 @@ impl StreamMapping {
                     "records were given up"
                 );
                 if let Some(queue) = &self.destination {
-                    plane.queues.post(queue, &self.dead_letter(&segment, condition))?;
+                    plane.queues.post(queue, &self.dead_letter(&segment, condition, &plane.clock))?;
                 }
                 self.keep_place(plane, last)?;
             } else {
@@ -251,12 +256,11 @@ impl StreamMapping {
     }
 
     /// What the destination learns: where the records were, not what they were.
-    fn dead_letter(&self, segment: &Segment, condition: &str) -> String {
+    fn dead_letter(&self, segment: &Segment, condition: &str, clock: &Clock) -> String {
         let edge = |record: Option<&Record>| {
-            record.map_or((String::new(), 0), |record| (public_sequence(record.sequence), record.created_ms))
+            record.map_or((String::new(), 0), |record| (public_sequence(record.sequence), clock.at_us(record.sequence)))
         };
         let ((start, first_ms), (end, last_ms)) = (edge(segment.records.first()), edge(segment.records.last()));
-        let time = |ms: i64| jiff::Timestamp::from_millisecond(ms).map(|time| time.to_string()).unwrap_or_default();
         json!({
             "requestContext": {
                 "requestId": uuid::Uuid::new_v4().to_string(),
@@ -266,13 +270,13 @@ impl StreamMapping {
             },
             "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
             "version": "1.0",
-            "timestamp": now_text(),
+            "timestamp": text(clock.now_ms()),
             "DDBStreamBatchInfo": {
-                "shardId": format!("shardId-00000001-{}", self.table),
+                "shardId": format!("shardId-{:08}-{}", self.shard + 1, self.table),
                 "startSequenceNumber": start,
                 "endSequenceNumber": end,
-                "approximateArrivalOfFirstRecord": time(first_ms),
-                "approximateArrivalOfLastRecord": time(last_ms),
+                "approximateArrivalOfFirstRecord": text(first_ms),
+                "approximateArrivalOfLastRecord": text(last_ms),
                 "batchSize": segment.records.len(),
                 "streamArn": stream_arn(&self.table),
             },

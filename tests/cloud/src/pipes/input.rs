@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use crate::events::now_text;
 use crate::policy::{ACCOUNT, REGION};
 
 /// A parsed template.
@@ -50,7 +49,7 @@ impl InputTemplate {
     }
 
     /// Fills the template. Outside quotes a text gets its quotes; a path that leads nowhere is an error there, for the result would not be JSON.
-    pub(crate) fn render(&self, record: &Value, pipe: &str) -> Result<String, String> {
+    pub(crate) fn render(&self, record: &Value, pipe: &str, now: &str) -> Result<String, String> {
         let mut text = String::new();
         for part in &self.0 {
             match part {
@@ -60,7 +59,7 @@ impl InputTemplate {
                         Variable::Path(_, steps) => walk(record, steps).cloned(),
                         Variable::PipeName => Some(Value::from(pipe)),
                         Variable::PipeArn => Some(Value::from(format!("arn:aws:pipes:{REGION}:{ACCOUNT}:pipe/{pipe}"))),
-                        Variable::Ingested => Some(Value::from(now_text())),
+                        Variable::Ingested => Some(Value::from(now)),
                         Variable::Event => Some(record.clone()),
                     };
                     match (value, quoted) {
@@ -133,7 +132,7 @@ mod tests {
     use super::*;
 
     fn render(template: &str, record: &Value) -> Result<String, String> {
-        InputTemplate::parse(template).unwrap().render(record, "P")
+        InputTemplate::parse(template).unwrap().render(record, "P", "2026-11-22T00:00:00Z")
     }
 
     #[test]

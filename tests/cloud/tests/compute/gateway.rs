@@ -39,6 +39,22 @@ async fn a_request_becomes_the_documented_event() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_after_a_jump_of_the_clock_comes_in_the_next_month() {
+    let (cloud, _data) = start().await;
+    let time = async || {
+        let event = get(&cloud, "/public/x").await.json();
+        let context = &event["requestContext"];
+        (context["timeEpoch"].as_i64().unwrap(), context["time"].as_str().unwrap().to_owned())
+    };
+    let (before_ms, before) = time().await;
+    cloud.clock().advance(Duration::from_hours(31 * 24));
+    let (after_ms, after) = time().await;
+    assert!(after_ms >= before_ms + 31 * 24 * 3_600_000, "{before_ms} {after_ms}");
+    assert_ne!(before[3..6], after[3..6], "{before} {after}");
+    cloud.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_authorizer_hands_on_what_it_found() {
     let (cloud, _data) = start().await;
     let with = |who: Option<&str>| {

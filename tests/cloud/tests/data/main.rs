@@ -7,6 +7,8 @@
     reason = "units are exact halves; a measured time is printed; functions may fail"
 )]
 
+mod playing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -20,7 +22,7 @@ use bytes::Bytes;
 use cloud::dynamodb::DynamoDb;
 use cloud::events::{Events, Failure, Invoker};
 use cloud::policy::{self, Credentials};
-use cloud::{Cloud, Deed, Faults, InvokeError, Options, Point, Template};
+use cloud::{Clock, Cloud, Deed, Faults, InvokeError, Options, Play, Point, Template};
 use serde_json::{Value, json};
 
 const LONG: Duration = Duration::from_secs(10);
@@ -94,6 +96,7 @@ struct Plane {
     dynamodb: DynamoDb,
     events: Events,
     faults: Faults,
+    clock: Clock,
     calls: Calls,
     client: Client,
 }
@@ -102,12 +105,20 @@ async fn start(
     folder: &Path,
     answer: impl Fn(&str, &Value) -> Result<Value, Failure> + Send + Sync + 'static,
 ) -> Plane {
-    let (template, faults, calls) = (template(), Faults::default(), Calls::default());
-    let dynamodb = cloud::dynamodb::start(&template, folder, faults.clone()).await.unwrap();
-    let events =
-        cloud::events::start(&template, invoker(&calls, answer), &dynamodb, folder, faults.clone()).await.unwrap();
+    start_sharded(folder, 1, answer).await
+}
+
+async fn start_sharded(
+    folder: &Path,
+    shards: usize,
+    answer: impl Fn(&str, &Value) -> Result<Value, Failure> + Send + Sync + 'static,
+) -> Plane {
+    let (template, play, calls) = (template(), Play { shards, ..Play::default() }, Calls::default());
+    let dynamodb = cloud::dynamodb::start(&template, folder, &play).await.unwrap();
+    let events = cloud::events::start(&template, invoker(&calls, answer), &dynamodb, folder, &play).await.unwrap();
     let client = client(&dynamodb.endpoint(), &policy::credentials("Orders"));
-    Plane { dynamodb, events, faults, calls, client }
+    let Play { faults, clock, .. } = play;
+    Plane { dynamodb, events, faults, clock, calls, client }
 }
 
 impl Plane {
@@ -460,6 +471,7 @@ async fn an_expired_item_is_deleted_by_dynamodb_itself() {
 async fn a_schedule_can_be_fired_by_hand() {
     let folder = tempfile::tempdir().unwrap();
     let plane = start(folder.path(), fine).await;
+    let before = cloud::clock::text(plane.clock.now_ms());
     plane.events.fire("Meter").await.unwrap();
     let calls = plane
         .calls
@@ -468,7 +480,9 @@ async fn a_schedule_can_be_fired_by_hand() {
         .iter()
         .map(|(function, payload, _)| (function.clone(), payload.clone()))
         .collect::<Vec<_>>();
-    assert_eq!(calls, [("Meter".to_owned(), json!({"sweep": true}))]);
+    let [(function, payload)] = calls.as_slice() else { panic!("{calls:?}") };
+    let at = payload["sweep"].as_str().unwrap();
+    assert!(function == "Meter" && at >= before.as_str() && at <= cloud::clock::text(plane.clock.now_ms()).as_str());
     plane.stop().await;
 }
 
@@ -489,10 +503,10 @@ async fn a_template_that_aws_would_play_silently_wrong_does_not_start() {
         assert!(text.contains(remove));
         let template = Template::parse(&text.replace(remove, ""), &BTreeMap::new()).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let faults = Faults::default();
-        let dynamodb = cloud::dynamodb::start(&template, folder.path(), faults.clone()).await.unwrap();
+        let play = Play::default();
+        let dynamodb = cloud::dynamodb::start(&template, folder.path(), &play).await.unwrap();
         let started =
-            cloud::events::start(&template, invoker(&Calls::default(), fine), &dynamodb, folder.path(), faults).await;
+            cloud::events::start(&template, invoker(&Calls::default(), fine), &dynamodb, folder.path(), &play).await;
         let error = started.err().unwrap().to_string();
         assert!(error.starts_with(complaint), "{error}");
         dynamodb.stop().await;

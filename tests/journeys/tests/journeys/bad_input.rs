@@ -340,6 +340,7 @@ fn names_and_parameters_of_every_wrong_kind_are_refused() {
             (buyer, "/v1/usage", "/query/subscription"),
             (buyer, "/v1/usage?subscription=weather", "/query/subscription"),
             (buyer, "/v1/billing/preview?subscription=7", "/query/subscription"),
+            (buyer, "/v1/billing/invoices?side=upper", "/query/side"),
         ] {
             check(path, &platform.send(Call::get(path).bearer(token)).await, 400, "invalid-parameter", pointer);
         }

@@ -56,7 +56,7 @@ fn one_call_is_admitted_counted_and_on_the_bill() {
 
         let bill = market.bill(platform).await;
         assert_eq!((&bill["currency"], &bill["total"]), (&json!("EUR"), &json!("9.00")), "{bill}");
-        assert_eq!(lines(&bill)[0], ["Plan standard, month", "1", "9", "9.00"]);
+        assert_eq!(lines(&bill)[0], ["Plan standard, version 1: month", "1", "9.00", "9.00"]);
         assert_eq!(lines(&bill)[1][1], "1", "the included call: {bill}");
 
         for _ in 0..3 {

@@ -16,6 +16,7 @@ mod door;
 mod limits;
 mod matrix;
 mod obedience;
+mod periods;
 mod policies;
 mod repetition;
 mod samples;

@@ -262,10 +262,23 @@ pub(super) const TABLE: &[Entry] = &[
     of(Home::Consumer, "get_usage", &[200], Same, Nothing, |ids| {
         get(format!("/v1/usage?subscription={}", ids.subscription))
     }),
+    of(Home::Consumer, "list_periods", &[200], Same, Nothing, |ids| {
+        get(format!("/v1/usage/periods?subscription={}", ids.subscription))
+    }),
     provider("list_callers", &[200], Nothing, |ids| {
         get(format!("/v1/usage/callers?api={}&operation=getForecast", ids.api))
     }),
     of(Home::Consumer, "preview_bill", &[200], Same, Nothing, |ids| {
         get(format!("/v1/billing/preview?subscription={}", ids.subscription))
+    }),
+    consumer("list_invoices", &[200], Same, |_| get("/v1/billing/invoices".to_owned())),
+    of(Home::Consumer, "get_invoice", &[200], Same, Nothing, |ids| {
+        get(format!("/v1/billing/invoices/{}", ids.invoice))
+    }),
+    of(Home::Consumer, "recompute_invoice", &[200], Same, Nothing, |ids| {
+        act(format!("/v1/billing/invoices/{}/recompute", ids.invoice))
+    }),
+    of(Home::Consumer, "compare_invoice", &[200], Same, Nothing, |ids| {
+        get(format!("/v1/billing/invoices/{}/usage", ids.invoice))
     }),
 ];

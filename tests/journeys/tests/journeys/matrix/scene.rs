@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use journeys::{Organization, Platform};
+use journeys::{Market, Organization, Platform};
 use serde_json::{Value, json};
 use shared::principal::Role;
 
@@ -40,6 +40,7 @@ pub(super) struct Ids {
     pub(super) key: String,
     pub(super) rotated_key: String,
     pub(super) revoked_key: String,
+    pub(super) invoice: String,
 }
 
 /// The tokens of one side.
@@ -122,7 +123,27 @@ fn ghosts(ids: &Ids) -> Ids {
         key: ghost(&ids.key),
         rotated_key: ghost(&ids.rotated_key),
         revoked_key: ghost(&ids.revoked_key),
+        invoice: ghost(&ids.invoice),
     }
+}
+
+/// An invoice of the market's subscription, for a month that nobody waits for: its seal is told as the queue would.
+async fn invoice(platform: &Platform, market: &Market) -> String {
+    let path = format!("/v1/subscriptions/{}", market.subscription);
+    let subscription = platform.get(&market.consumer.token, path).await;
+    let seal = json!({
+        "id": format!("{}.2026-01", market.subscription), "revision": 1, "subscription": market.subscription,
+        "organization": subscription["organization"], "provider": subscription["provider"], "app_name": "App", "product_slug": "weather",
+        "from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z", "activated_at": "2026-01-01T00:00:00Z", "cancelled_at": null,
+        "admitted_before": 0, "refunded_before": 0, "sealed_at": "2026-02-01T00:05:00Z",
+        "terms": [{ "revision": 1, "since": "2026-01-01T00:00:00Z", "terms": subscription["terms"], "admitted": 3, "refunded": 1 }]
+    });
+    let detail = json!({ "type": "gateway.seal", "id": seal["id"], "revision": 1, "data": seal.to_string() });
+    let record =
+        json!({ "messageId": "seal", "eventSource": "aws:sqs", "body": json!({ "detail": detail }).to_string() });
+    let taken = platform.cloud().invoke("Billing", json!({ "Records": [record] })).await.unwrap();
+    assert_eq!(taken["batchItemFailures"], json!([]), "{taken}");
+    id(&platform.get(&market.consumer.token, "/v1/billing/invoices").await["items"][0])
 }
 
 impl Scene {
@@ -183,6 +204,7 @@ impl Scene {
             key: market.key.id.clone(),
             rotated_key: platform.key(consumer, &market.subscription).await.id,
             revoked_key: platform.key(consumer, &market.subscription).await.id,
+            invoice: invoice(platform, &market).await,
         };
         let end = SystemTime::now() + LIFE;
         let (provider_tokens, consumer_tokens) =
