@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use usage::domain::{Batch, Bucket, Head, signed};
+use shared::meter::read_period_key;
+use usage::domain::{Batch, Bucket, Ended, Head, nets, signed};
 
 use crate::truth::{Held, Truth};
 
@@ -24,6 +25,7 @@ pub(crate) fn reads(truth: &Truth, order: u64) -> Held {
 
     // The table's one rule: of a bucket, the highest revision is kept.
     let mut kept: BTreeMap<u64, Bucket> = BTreeMap::new();
+    let mut ended: BTreeMap<(i64, u64), Ended> = BTreeMap::new();
     let mut head: Option<Head> = None;
     for records in records.chunks(1 + next(8)) {
         let mut batch = Batch::default();
@@ -34,6 +36,10 @@ pub(crate) fn reads(truth: &Truth, order: u64) -> Held {
             if kept.get(&number).is_none_or(|kept| kept.revision < bucket.revision) {
                 kept.insert(number, bucket);
             }
+        }
+        for ((_, month, terms), period) in batch.ended {
+            let first = *ended.entry((month, terms)).or_insert(period);
+            prop_assert_eq!(first, period, "a period ends once");
         }
         head = head.or_else(|| batch.made.into_values().next()).map(|head| head.advance(kept.values()));
     }
@@ -49,7 +55,13 @@ pub(crate) fn reads(truth: &Truth, order: u64) -> Held {
     }
     prop_assert_eq!(&hours, &truth.hours, "usage's hours");
     let last = truth.records.last().and_then(|(_, new)| new.as_ref()).unwrap();
-    prop_assert_eq!(kept.last_key_value().unwrap().1.net(), signed(last.la) - signed(last.lf), "usage's units");
+    let open = &kept.last_key_value().unwrap().1;
+    let mut periods = nets(&open.p, &open.q).unwrap();
+    periods.extend(ended.into_iter().map(|(period, ended)| (period, ended.net)));
+    let truth_net = |(admitted, refunded): (u64, u64)| signed(admitted) - signed(refunded);
+    let counted: BTreeMap<(i64, u64), i64> =
+        truth.periods.iter().map(|(name, counts)| (read_period_key(name).unwrap(), truth_net(*counts))).collect();
+    prop_assert_eq!(&periods, &counted, "usage's units");
     let head = head.unwrap();
     prop_assert_eq!((head.next, head.hour), (last.b, last.bh), "all buckets but the last are closed, without a gap");
     Ok(())

@@ -115,7 +115,7 @@ pub(crate) struct Truth {
     /// Units by window: admitted and not given back.
     used: BTreeMap<(String, i64), i64>,
     /// Units admitted and given back, by [`period_key`].
-    periods: BTreeMap<String, (u64, u64)>,
+    pub(crate) periods: BTreeMap<String, (u64, u64)>,
     /// The last rate limit: units, seconds, burst.
     pace: Option<(u32, u32, u32)>,
     /// Calls that it let through: milliseconds and units.
