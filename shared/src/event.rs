@@ -203,6 +203,9 @@ pub struct ApiState {
     pub upstream_url: Option<String>,
     /// The published version whose routes the door serves.
     pub current: Option<CurrentVersion>,
+    /// The origins of pages that may call it from a browser, as `Origin` names them, or `*` for any; none when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cors_origins: Vec<String>,
 }
 
 /// The published version of an API.

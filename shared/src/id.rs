@@ -4,6 +4,8 @@
 
 use type_safe_id::{StaticType, TypeSafeId};
 
+use crate::time::Time;
+
 /// Which kind of thing an id names.
 pub trait Kind:
     StaticType + Clone + Copy + PartialEq + Eq + PartialOrd + Ord + std::hash::Hash + Send + Sync + 'static
@@ -20,6 +22,15 @@ impl<K: Kind> Id<K> {
     #[allow(clippy::new_without_default)] // A default id would be a different one each time.
     pub fn new() -> Self {
         Self(TypeSafeId::new())
+    }
+
+    /// When it was made, by the clock of who made it: a UUID version 7 begins with it. 1970 for any other.
+    #[must_use]
+    pub fn made_at(&self) -> Time {
+        let ms = self.0.uuid().get_timestamp().map(|at| at.to_unix()).map(|(seconds, nanoseconds)| {
+            i64::try_from(seconds).unwrap_or(0).saturating_mul(1000) + i64::from(nanoseconds / 1_000_000)
+        });
+        Time::from_ms(ms.unwrap_or(0))
     }
 }
 

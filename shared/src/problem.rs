@@ -95,6 +95,8 @@ kinds! {
     UpstreamFailed = "upstream-failed", BAD_GATEWAY, "The upstream failed";
     /// At the door: the upstream did not answer in time.
     UpstreamTimeout = "upstream-timeout", GATEWAY_TIMEOUT, "The upstream did not answer in time";
+    /// At the door: the upstream did not answer several times in a row and is left alone for a while.
+    UpstreamUnavailable = "upstream-unavailable", SERVICE_UNAVAILABLE, "The upstream is away";
     /// Something of ours is busy or away; trying again helps.
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Not available right now";
     /// A fault of ours.

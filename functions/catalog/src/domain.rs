@@ -14,12 +14,14 @@ use shared::text::Label;
 use shared::time::Time;
 use utoipa::ToSchema;
 
-pub use names::{HttpUrl, VersionLabel, VersionName};
+pub use names::{HttpUrl, Origin, VersionLabel, VersionName};
 
 use crate::openapi::{Document, Syntax};
 
 /// Organizations that may be invited to an API.
 pub const PARTNERS_MAX: usize = 100;
+/// Origins that an API may allow.
+pub const ORIGINS_MAX: usize = 50;
 
 /// How far a service is in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -75,6 +77,16 @@ pub struct ServiceRef {
     pub slug: Slug,
 }
 
+/// Which pages may call an API from a browser (CORS).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cors {
+    /// The pages' origins, or `*` for any. The door answers preflights itself, without a key and without counting them, and lets
+    /// pages of these origins read its answers. It allows no cookies.
+    #[schema(min_items = 1, max_items = 50)]
+    pub origins: Vec<Origin>,
+}
+
 /// An API as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Api {
@@ -101,6 +113,9 @@ pub struct Api {
     /// Where the door forwards its calls to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_url: Option<HttpUrl>,
+    /// Which pages may call it from a browser.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
     /// The version that the door serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<CurrentVersion>,

@@ -28,6 +28,7 @@ pub fn api_state(api: &Api) -> ApiState {
         visibility: api.visibility,
         upstream_url: api.upstream_url.as_ref().map(ToString::to_string),
         current: api.current.clone(),
+        cors_origins: api.cors.iter().flat_map(|cors| &cors.origins).map(ToString::to_string).collect(),
     }
 }
 

@@ -1,4 +1,6 @@
-//! The door's control plane: what functions tell it.
+//! The door's control plane: what functions tell it, and upstream credentials.
+
+mod credentials;
 
 use axum::extract::State;
 use shared::chassis::document::finish;
@@ -11,11 +13,12 @@ use shared::seal::Secret;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::credentials::Keys;
 use crate::events;
 use crate::store::Store;
 
 const NAME: &str = "gateway";
-const DESCRIPTION: &str = "The door. Calls of APIs go to `/call/{organization}/{api}/{path}` with a key; what stands here is for the platform's own functions, which tell the door what must hold from the next call on.";
+const DESCRIPTION: &str = "The door. Calls of APIs go to `/call/{organization}/{api}/{path}` with a key; what stands here is what the door sends along to an API's upstream, and for the platform's own functions, which tell the door what must hold from the next call on.";
 /// One statement tells a subscription, a pair of keys, or an API with all parts of its routes.
 const EVENTS_MAX: usize = 100;
 
@@ -23,6 +26,7 @@ const EVENTS_MAX: usize = 100;
 struct Control {
     store: Store,
     secret: Secret,
+    keys: Keys,
 }
 
 /// How many events were taken.
@@ -61,11 +65,15 @@ async fn tell(
 }
 
 fn routes() -> OpenApiRouter<Control> {
-    OpenApiRouter::new().routes(routes!(tell))
+    OpenApiRouter::new().routes(routes!(tell)).routes(routes!(
+        credentials::set_upstream_credentials,
+        credentials::get_upstream_credentials,
+        credentials::remove_upstream_credentials
+    ))
 }
 
-pub(crate) fn router(store: Store, secret: Secret) -> axum::Router {
-    finish(routes(), Control { store, secret }, NAME, DESCRIPTION)
+pub(crate) fn router(store: Store, secret: Secret, keys: Keys) -> axum::Router {
+    finish(routes(), Control { store, secret, keys }, NAME, DESCRIPTION)
 }
 
 /// The API document.

@@ -1,37 +1,46 @@
 //! One call through the door: authenticate, match, admit, forward, settle, answer.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::header::{
-    ALLOW, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
-use http_body_util::Full;
+use http::header::{ALLOW, AUTHORIZATION, ORIGIN};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use shared::chassis::{Context, Request, Response, named};
 use shared::event::{Route, Visibility};
 use shared::meter::Counter;
 use shared::problem::{Kind, Problem};
-use shared::seal::Secret;
 use shared::time::Time;
+use tokio::time::timeout;
 
 use crate::App;
 use crate::admission::{Admitted, Wish, admit, give_back};
+use crate::cors;
+use crate::forward::{incoming, outgoing, upstream_problem};
 use crate::grant::{Call, Refusal};
+use crate::headers::X_REQUEST_ID;
 use crate::limits::{announcements, limits};
+use crate::metrics::{self, Measured};
 use crate::routes::Match;
 use crate::sandbox::{Api, Seen};
+use crate::store::KeyRow;
 use crate::upstream::Failure;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const ROUTE: &str = "/call/{organization}/{api}/{path}";
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_AUTHENTICATE: HeaderName = http::header::PROXY_AUTHENTICATE;
-const PROXY_AUTHORIZATION: HeaderName = http::header::PROXY_AUTHORIZATION;
-/// Headers that concern one connection only (RFC 9110, 7.6.1).
-const HOP_BY_HOP: [HeaderName; 8] =
-    [CONNECTION, KEEP_ALIVE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
+/// What the whole of a call may take: below the function's time-out (29 s) and API Gateway's own (30 s), so that it is always
+/// this door that answers.
+const WHOLE: Duration = Duration::from_secs(28);
+/// What finding the key, the grant and the route may take.
+const FIND: Duration = Duration::from_secs(6);
+/// What an admission may take; it gives up by itself before.
+const ADMIT: Duration = Duration::from_secs(8);
+/// What giving a call back may take, or writing down refused ones.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// How long an upstream may take when so much of the call's time has passed.
+fn upstream_time(most: Duration, passed: Duration) -> Duration {
+    most.min(WHOLE.saturating_sub(SETTLE).saturating_sub(passed))
+}
 
 /// Where a call goes: `/call/{organization}/{api}/{path…}`.
 struct Target<'a> {
@@ -60,22 +69,38 @@ fn credentials(headers: &HeaderMap) -> impl Iterator<Item = (&str, HeaderName)> 
 
 /// Handles a call.
 pub async fn call(app: &App, context: &Context, request: Request) -> Response {
-    match pass(app, context, request).await {
-        Ok(mut response) => {
-            named(&mut response, ROUTE);
-            response
+    let (started, mut measured) = (Instant::now(), None);
+    let (path, origin) = (request.uri().path().to_owned(), request.headers().get(ORIGIN).cloned());
+    let target = target(&path);
+    // A page must be able to read every answer, also one that tells it that its key is wrong: its API is looked up first.
+    let api = match (&target, &origin) {
+        (Some(target), Some(_)) => timeout(FIND, load(app, target, context.now, false)).await.ok().and_then(Result::ok),
+        (Some(target), None) => app.sandbox.known(target.api),
+        (None, _) => None,
+    };
+    let crossing = api.as_ref().filter(|api| !api.state.cors_origins.is_empty());
+    let mut response = match (crossing, &target) {
+        (Some(api), Some(target)) if cors::is_preflight(request.method(), request.headers()) => {
+            cors::preflight(api, target.path, request.headers()).map_err(Refused::from)
         }
-        Err(Refused(refused)) => {
-            let mut response = refused.problem.response(Some(&context.request_id));
-            named(&mut response, ROUTE);
-            response.headers_mut().extend(refused.headers);
-            response.headers_mut().insert(
-                X_REQUEST_ID,
-                HeaderValue::from_str(&context.request_id).unwrap_or(HeaderValue::from_static("")),
-            );
-            response
-        }
+        _ => pass(app, context, request, started, &mut measured).await,
     }
+    .unwrap_or_else(|Refused(refused)| {
+        let mut response = refused.problem.response(Some(&context.request_id));
+        response.headers_mut().extend(refused.headers);
+        if let Ok(id) = HeaderValue::from_str(&context.request_id) {
+            response.headers_mut().insert(X_REQUEST_ID, id);
+        }
+        response
+    });
+    if let Some(api) = crossing {
+        cors::allow(api, origin.as_ref(), &mut response);
+    }
+    named(&mut response, ROUTE);
+    if let (Some(namespace), Some(measured)) = (&app.settings.metrics, &measured) {
+        metrics::tell(namespace, measured, context.now, &context.request_id, response.status(), started.elapsed());
+    }
+    response
 }
 
 /// A refusal with the headers that tell more.
@@ -104,35 +129,47 @@ impl From<shared::chassis::table::StoreError> for Refused {
     }
 }
 
-async fn pass(app: &App, context: &Context, request: Request) -> Result<Response, Refused> {
+/// What a call is, before it is admitted.
+struct Found {
+    key: KeyRow,
+    seen: Seen,
+    api: Arc<Api>,
+    route: Route,
+}
+
+fn invalid() -> Problem {
+    let detail = "The key is unknown, mistyped, expired or revoked. Its owner can issue a new one.";
+    Problem::new(Kind::KeyInvalid, detail)
+}
+
+async fn pass(
+    app: &App,
+    context: &Context,
+    request: Request,
+    started: Instant,
+    measured: &mut Option<Measured>,
+) -> Result<Response, Refused> {
     let now = context.now;
     let (path, method) = (request.uri().path().to_owned(), request.method().clone());
     let target = target(&path).ok_or_else(Problem::not_found)?;
 
-    // 1. Authenticate.
-    let invalid = || {
-        let detail = "The key is unknown, mistyped, expired or revoked. Its owner can issue a new one.";
-        Problem::new(Kind::KeyInvalid, detail)
-    };
-    let ours = |(key, _): &(&str, HeaderName)| shared::secret_key::is_ours(&app.settings.secret, key);
-    let Some((secret, _)) = credentials(request.headers()).find(ours) else {
-        if credentials(request.headers()).next().is_some() {
-            return Err(invalid().into());
-        }
-        let detail = "Send the key of your subscription: `Authorization: Bearer dw_…` or `X-Api-Key: dw_…`.";
-        return Err(Problem::new(Kind::KeyMissing, detail).into());
-    };
-    let sha256 = shared::seal::sha256_hex(secret.as_bytes());
-    let key = app.sandbox.key(&app.store, &sha256).await?.ok_or_else(invalid)?;
-
-    // 2. Match, among the APIs that the plan covers: the others are as if they were not there.
-    let seen = app.sandbox.grant(&app.store, &key.grant, now).await?.ok_or_else(invalid)?;
-    let api = app.sandbox.api(&app.store, target.api, now, false).await?.ok_or_else(Problem::not_found)?;
-    let seen = covering(app, &key.grant, seen, &api, now).await?.ok_or_else(Problem::not_found)?;
-    let (api, route) = find(app, api, &target, method.as_str(), now).await?;
+    // 1. Authenticate, and 2. match.
+    let late = |_| Problem::unavailable("the table takes too long");
+    let Found { key, seen, api, route } =
+        timeout(FIND.saturating_sub(started.elapsed()), find(app, request.headers(), &target, method.as_str(), now))
+            .await
+            .map_err(late)??;
     let current = api.state.current.as_ref().ok_or_else(Problem::not_found)?;
+    let operation = route.operation.clone();
+    let measured = measured.insert(Measured { api: target.api.to_owned(), operation, upstream: None });
 
-    // 3. Admit.
+    // 3. Admit what can be forwarded.
+    let (id, outgoing) = (api.state.id, outgoing(app, context, request, target.path, &api)?);
+    let url = api.state.upstream_url.as_deref().unwrap_or_default();
+    if let Err(wait_ms) = app.health.judge(id, url, now) {
+        let detail = "The API's upstream did not answer several times in a row. Nothing was counted. Try again as `Retry-After` says.";
+        return Err(Problem::new(Kind::UpstreamUnavailable, detail).retry_after_s(seconds(wait_ms)).into());
+    }
     let mut admitted_call = Call {
         now,
         counter: Counter { key: key.number, api: api.state.number, version: current.number, operation: route.n },
@@ -140,9 +177,11 @@ async fn pass(app: &App, context: &Context, request: Request) -> Result<Response
         writer: app.sandbox.writer.clone(),
         sequence: app.sandbox.next_sequence(),
     };
-    let outgoing = outgoing(&app.settings.secret, context, request, &target, &api)?;
-    let wish = Wish { api: api.state.id, operation: &route.operation };
-    let (seen, counted) = match admit(&app.sandbox, &app.store, &key.grant, seen, &mut admitted_call, wish).await? {
+    let wish = Wish { api: id, operation: &route.operation };
+    let admission = admit(&app.sandbox, &app.store, &key.grant, seen, &mut admitted_call, wish);
+    // A write that was under way may have been applied.
+    let late = || Admitted::Closed { cause: "the admission takes too long".to_owned(), unknown: true };
+    let (seen, counted) = match timeout(ADMIT, admission).await.unwrap_or_else(|_| Ok(late()))? {
         Admitted::Yes { seen, counted } => (seen, counted),
         Admitted::Unknown => return Err(Problem::not_found().into()),
         Admitted::Closed { cause, unknown } => {
@@ -150,11 +189,13 @@ async fn pass(app: &App, context: &Context, request: Request) -> Result<Response
             return Err(Problem::unavailable(cause).into());
         }
         Admitted::No(refusal, seen) => {
-            let refused = refuse(refusal, &seen, now, &invalid);
-            if app.refused.count(&key.grant, refused.0.problem.kind.slug(), now)
-                && let Err(error) = app.refused.write(&app.store, &app.sandbox.writer).await
-            {
-                tracing::warn!(%error, "refused calls not written yet");
+            let refused = refuse(refusal, &seen, now);
+            if app.refused.count(&key.grant, refused.0.problem.kind.slug(), now) {
+                match timeout(SETTLE, app.refused.write(&app.store, &app.sandbox.writer)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::warn!(%error, "refused calls not written yet"),
+                    Err(_) => tracing::warn!("refused calls not written in time"),
+                }
             }
             return Err(refused);
         }
@@ -162,28 +203,62 @@ async fn pass(app: &App, context: &Context, request: Request) -> Result<Response
 
     // 4. Forward, and 5. settle: what failed is given back.
     let client = if api.state.visibility == Visibility::Private { &app.private } else { &app.upstreams };
-    let outcome = client.send(outgoing).await.and_then(|response| match response.status().as_u16() {
-        200..600 => Ok(response),
-        // Lambda can neither switch protocols nor answer with what is no status.
-        other => Err(Failure::Failed(format!("the upstream answered with status {other}"))),
+    app.health.count(id, url);
+    let (within, sent) = (upstream_time(app.settings.timeout, started.elapsed()), Instant::now());
+    let outcome = client.send(outgoing, within, || app.health.retry(id)).await.and_then(|response| {
+        match response.status().as_u16() {
+            200..600 => Ok(response),
+            // Lambda can neither switch protocols nor answer with what is no status.
+            other => Err(Failure::Failed(format!("the upstream answered with status {other}"))),
+        }
     });
+    measured.upstream = Some(sent.elapsed());
+    let passed_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+    app.health.settle(id, outcome.as_ref().is_err_and(Failure::is_away), now.plus_ms(passed_ms));
     let failed = outcome.as_ref().map_or(true, |response| response.status().is_server_error());
     let mut given_back = false;
     let mut seen = *seen;
     if failed {
-        match give_back(&app.sandbox, &app.store, &key.grant, &seen, &admitted_call, &counted).await {
-            Ok(after) => (seen, given_back) = (after, true),
-            Err(error) => tracing::error!(%error, unrefunded = 1, "a failed call was not given back"),
+        let refund = give_back(&app.sandbox, &app.store, &key.grant, &seen, &admitted_call, &counted);
+        match timeout(SETTLE, refund).await {
+            Ok(Ok(after)) => (seen, given_back) = (after, true),
+            Ok(Err(error)) => tracing::error!(%error, unrefunded = 1, "a failed call was not given back"),
+            Err(_) => tracing::error!(unrefunded = 1, "a failed call was not given back in time"),
         }
     }
 
     // 6. Answer.
-    let mut headers = limits(&seen, now);
-    headers.extend(announcements(current));
+    let mut ours = limits(&seen, now);
+    ours.extend(announcements(context, &api.state, current, &route));
     match outcome {
-        Ok(response) => Ok(incoming(context, response, headers, method == Method::HEAD)),
-        Err(failure) => Err(Refused::new(upstream_problem(failure, given_back), headers)),
+        Ok(response) => Ok(incoming(context, response, ours, method == Method::HEAD)),
+        Err(failure) => Err(Refused::new(upstream_problem(failure, given_back), ours)),
     }
+}
+
+/// Finds the key and what it opens, and the operation among the APIs that the plan covers: the others are as if they were
+/// not there.
+async fn find(app: &App, headers: &HeaderMap, target: &Target<'_>, method: &str, now: Time) -> Result<Found, Refused> {
+    let ours = |(key, _): &(&str, HeaderName)| shared::secret_key::is_ours(&app.settings.secret, key);
+    let Some((secret, _)) = credentials(headers).find(ours) else {
+        if credentials(headers).next().is_some() {
+            return Err(invalid().into());
+        }
+        let detail = "Send the key of your subscription: `Authorization: Bearer dw_…` or `X-Api-Key: dw_…`.";
+        return Err(Problem::new(Kind::KeyMissing, detail).into());
+    };
+    let sha256 = shared::seal::sha256_hex(secret.as_bytes());
+    let key = app.sandbox.key(&app.store, &sha256).await?.ok_or_else(invalid)?;
+    let seen = app.sandbox.grant(&app.store, &key.grant, now).await?.ok_or_else(invalid)?;
+    let api = load(app, target, now, false).await?;
+    let seen = covering(app, &key.grant, seen, &api, now).await?.ok_or_else(Problem::not_found)?;
+    let (api, route) = matching(app, api, target, method, now).await?;
+    Ok(Found { key, seen, api, route })
+}
+
+async fn load(app: &App, target: &Target<'_>, now: Time, missed: bool) -> Result<Arc<Api>, Refused> {
+    let api = app.sandbox.api(&app.store, &app.settings.keys, target.api, now, missed).await?;
+    Ok(api.ok_or_else(Problem::not_found)?)
 }
 
 /// The grant, if its plan covers the API. The plan may have changed since this sandbox saw it.
@@ -197,7 +272,7 @@ async fn covering(app: &App, grant: &str, seen: Seen, api: &Api, now: Time) -> R
 }
 
 /// The operation of a call. When nothing matches, a newer version may have been published: it is looked for.
-async fn find(
+async fn matching(
     app: &App,
     api: Arc<Api>,
     target: &Target<'_>,
@@ -207,7 +282,7 @@ async fn find(
     if let Some(route) = operation(&api, method, target.path) {
         return Ok((api, route));
     }
-    let api = app.sandbox.api(&app.store, target.api, now, true).await?.ok_or_else(Problem::not_found)?;
+    let api = load(app, target, now, true).await?;
     if let Some(route) = operation(&api, method, target.path) {
         return Ok((api, route));
     }
@@ -232,13 +307,16 @@ fn operation(api: &Api, method: &str, path: &str) -> Option<Route> {
     }
 }
 
-fn refuse(refusal: Refusal, seen: &Seen, now: Time, invalid: &dyn Fn() -> Problem) -> Refused {
+fn seconds(ms: i64) -> u32 {
+    u32::try_from((ms + 999) / 1000).unwrap_or(u32::MAX).max(1)
+}
+
+fn refuse(refusal: Refusal, seen: &Seen, now: Time) -> Refused {
     // Whoever holds a key that opens nothing learns nothing of the subscription.
     let headers = match refusal {
         Refusal::Inactive | Refusal::Key => HeaderMap::new(),
         Refusal::Quota { .. } | Refusal::Rate { .. } => limits(seen, now),
     };
-    let seconds = |ms: i64| u32::try_from((ms + 999) / 1000).unwrap_or(u32::MAX).max(1);
     let problem = match refusal {
         Refusal::Inactive => Problem::new(
             Kind::SubscriptionInactive,
@@ -257,104 +335,6 @@ fn refuse(refusal: Refusal, seen: &Seen, now: Time, invalid: &dyn Fn() -> Proble
     Refused::new(problem, headers)
 }
 
-/// The call as the upstream gets it.
-fn outgoing(
-    secret: &Secret,
-    context: &Context,
-    request: Request,
-    target: &Target<'_>,
-    api: &Api,
-) -> Result<http::Request<Full<Bytes>>, Refused> {
-    let (parts, body) = request.into_parts();
-    let name = received_by(context);
-    let ours = |hop: &str| hop.split_whitespace().nth(1).is_some_and(|host| host.eq_ignore_ascii_case(name));
-    if parts.headers.get_all(VIA).iter().any(|via| via.to_str().is_ok_and(|via| via.split(',').any(ours))) {
-        return Err(Problem::new(Kind::LoopDetected, "The upstream of this API leads back to this door.").into());
-    }
-    // An API that is only described has nowhere to go.
-    let base = api.state.upstream_url.as_deref().ok_or_else(Problem::not_found)?;
-    let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let uri: Uri =
-        format!("{}{}{query}", base.trim_end_matches('/'), target.path).parse().map_err(Problem::internal)?;
-    let mut headers = end_to_end(parts.headers);
-    // Keys and tokens are ours, not the upstream's; what else these headers hold is for the upstream.
-    let ours = |key: &str| shared::secret_key::is_ours(secret, key) || key.starts_with("dwt_");
-    let found: Vec<_> = credentials(&headers).filter(|(key, _)| ours(key)).map(|(_, header)| header).collect();
-    for name in found.into_iter().chain([HOST, CONTENT_LENGTH]) {
-        headers.remove(name);
-    }
-    sign(&mut headers, context);
-    if let Ok(id) = HeaderValue::from_str(&context.request_id) {
-        headers.insert(X_REQUEST_ID, id);
-    }
-    let mut outgoing =
-        http::Request::builder().method(parts.method).uri(uri).body(Full::new(body)).map_err(Problem::internal)?;
-    *outgoing.headers_mut() = headers;
-    Ok(outgoing)
-}
-
-/// This door's name in `Via`: the platform's own host. Another platform's door on the way is no loop.
-fn received_by(context: &Context) -> &str {
-    context.base_url.split_once("//").map_or("doorway", |(_, host)| host)
-}
-
-fn sign(headers: &mut HeaderMap, context: &Context) {
-    if let Ok(via) = HeaderValue::from_str(&format!("1.1 {}", received_by(context))) {
-        headers.append(VIA, via);
-    }
-}
-
-/// Without what concerns one connection only: the known ones, and those that `Connection` names.
-fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in HOP_BY_HOP.iter().chain(&named) {
-        headers.remove(name);
-    }
-    headers
-}
-
-/// The upstream's answer as the caller gets it.
-fn incoming(context: &Context, response: http::Response<Bytes>, ours: HeaderMap, is_head: bool) -> Response {
-    let (mut parts, body) = response.into_parts();
-    parts.headers = end_to_end(parts.headers);
-    // Of an answer without a body it is the length that the body would have (RFC 9110, 8.6).
-    if !is_head && parts.status != StatusCode::NOT_MODIFIED {
-        parts.headers.remove(CONTENT_LENGTH);
-    }
-    parts.headers.extend(ours);
-    sign(&mut parts.headers, context);
-    if let Ok(id) = HeaderValue::from_str(&context.request_id) {
-        parts.headers.insert(X_REQUEST_ID, id);
-    }
-    parts.extensions = http::Extensions::new();
-    Response::from_parts(parts, body)
-}
-
-fn upstream_problem(failure: Failure, given_back: bool) -> Problem {
-    let (kind, what) = match &failure {
-        Failure::Forbidden => {
-            (Kind::UpstreamForbidden, "The API's upstream is at an address that may not be reached from here.")
-        }
-        Failure::Timeout => (Kind::UpstreamTimeout, "The API's upstream did not answer in time."),
-        Failure::TooLarge => {
-            (Kind::UpstreamFailed, "The API's upstream answered with more than 4.4 MB, which cannot be handed on.")
-        }
-        Failure::Failed(_) => (Kind::UpstreamFailed, "The API's upstream could not be reached or broke off."),
-    };
-    let settled = if given_back { " The call was given back to your quota." } else { "" };
-    let mut problem = Problem::new(kind, format!("{what}{settled}"));
-    if let Failure::Failed(cause) = failure {
-        problem.internal = Some(cause);
-    }
-    problem
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -370,18 +350,12 @@ mod tests {
     }
 
     #[test]
-    fn headers_of_a_connection_stay_behind() {
-        let mut headers = HeaderMap::new();
-        for (name, value) in [
-            ("connection", "close, X-Secret"),
-            ("x-secret", "1"),
-            ("te", "trailers"),
-            ("x-kept", "1"),
-            ("keep-alive", "1"),
-        ] {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-        }
-        let left = end_to_end(headers);
-        assert_eq!(left.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-kept"]);
+    fn whatever_has_passed_there_is_time_to_give_back_and_to_answer() {
+        let s = Duration::from_secs;
+        assert_eq!(upstream_time(s(10), s(0)), s(10));
+        // The most that the template allows, after the slowest admission.
+        assert_eq!(upstream_time(s(18), FIND + ADMIT), s(9));
+        assert_eq!(upstream_time(s(10), s(60)), s(0));
+        assert!(FIND + ADMIT + upstream_time(s(18), FIND + ADMIT) + SETTLE <= WHOLE);
     }
 }

@@ -14,11 +14,18 @@
 
 pub mod admission;
 pub mod control;
+mod cors;
+pub mod credentials;
 pub mod door;
 pub mod events;
+mod forward;
 pub mod grant;
+mod headers;
+mod health;
 mod limits;
+mod metrics;
 pub mod plan;
+pub mod reach;
 pub mod refused;
 pub mod routes;
 pub mod sandbox;
@@ -36,10 +43,13 @@ use shared::problem::{Kind, Problem};
 use shared::seal::Secret;
 use shared::time::Time;
 
+use crate::credentials::Keys;
+use crate::health::Health;
+use crate::reach::{Range, Reach};
 use crate::refused::Refused;
 use crate::sandbox::Sandbox;
 use crate::store::{Store, Swept};
-use crate::upstream::{Range, Reach, Upstreams};
+use crate::upstream::Upstreams;
 
 /// How often the sweep comes, in milliseconds, and how long one may take.
 const SWEEP_MS: i64 = 300_000;
@@ -69,12 +79,16 @@ enum Scheduled {
 pub struct Settings {
     /// Shared with the functions that tell the door.
     pub secret: Secret,
+    /// Upstream credentials are sealed under these.
+    pub keys: Keys,
     /// Ranges of private addresses that the upstreams of private APIs may have.
     pub private_ranges: Vec<Range>,
     /// Ranges of private addresses that any upstream may have: for a development machine.
     pub local_ranges: Vec<Range>,
     /// How long an upstream may take.
     pub timeout: Duration,
+    /// The namespace of the calls' metrics; none are told without it.
+    pub metrics: Option<String>,
 }
 
 impl Settings {
@@ -92,9 +106,11 @@ impl Settings {
             .and_then(|text| text.parse().map_err(|_| Missing("UPSTREAM_TIMEOUT_MS")))?;
         Ok(Self {
             secret: door_secret()?,
+            keys: variable("UPSTREAM_SECRET").and_then(|text| Keys::new(&text).ok_or(Missing("UPSTREAM_SECRET")))?,
             private_ranges: ranges("PRIVATE_UPSTREAMS")?,
             local_ranges: ranges("LOCAL_UPSTREAMS")?,
             timeout: Duration::from_millis(timeout_ms),
+            metrics: variable("METRICS_NAMESPACE").ok(),
         })
     }
 }
@@ -107,6 +123,7 @@ pub struct App {
     refused: Refused,
     upstreams: Upstreams,
     private: Upstreams,
+    health: Health,
     control: axum::Router,
 }
 
@@ -118,9 +135,10 @@ impl App {
         let any = Reach::new(settings.local_ranges.iter().copied());
         let private = Reach::new(settings.local_ranges.iter().chain(&settings.private_ranges).copied());
         Self {
-            upstreams: Upstreams::new(any, settings.timeout),
-            private: Upstreams::new(private, settings.timeout),
-            control: control::router(store.clone(), settings.secret.clone()),
+            upstreams: Upstreams::new(any),
+            private: Upstreams::new(private),
+            health: Health::default(),
+            control: control::router(store.clone(), settings.secret.clone(), settings.keys.clone()),
             sandbox: Sandbox::default(),
             refused: Refused::default(),
             store,

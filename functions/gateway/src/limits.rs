@@ -1,7 +1,9 @@
 //! What an answer tells of limits and of the version's end.
 
+use http::header::LINK;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use shared::event::CurrentVersion;
+use shared::chassis::Context;
+use shared::event::{ApiState, CurrentVersion, Route, Visibility};
 use shared::time::Time;
 
 use crate::plan::us;
@@ -39,13 +41,83 @@ pub(crate) fn limits(seen: &Seen, now: Time) -> HeaderMap {
     headers
 }
 
-/// `Deprecation` (RFC 9745) and `Sunset` (RFC 8594).
-pub(crate) fn announcements(current: &CurrentVersion) -> HeaderMap {
-    let deprecation = current.deprecated_at.map(|at| (DEPRECATION, format!("@{}", at.seconds())));
-    let sunset = current.sunset_at.map(|at| (SUNSET, at.http_date()));
-    [deprecation, sunset]
-        .into_iter()
-        .flatten()
-        .filter_map(|(name, value)| Some((name, HeaderValue::from_str(&value).ok()?)))
-        .collect()
+/// `Deprecation` (RFC 9745) and `Sunset` (RFC 8594), with a `Link` to the version that says more. An operation that the
+/// document calls deprecated is so since the version was made, if not longer.
+pub(crate) fn announcements(context: &Context, api: &ApiState, current: &CurrentVersion, route: &Route) -> HeaderMap {
+    let by_document = route.deprecated.then(|| current.id.made_at());
+    let deprecated_at = current.deprecated_at.into_iter().chain(by_document).min();
+    // Where the caller can read it: an own API's page, or the public side.
+    let page = match api.visibility {
+        Visibility::Private => format!("apis/{}", api.slug),
+        Visibility::Partner | Visibility::Public => format!("public/{}/{}", api.organization.slug, api.slug),
+    };
+    let link = |relations: &str| {
+        let address = format!("{}/v1/catalog/{page}/versions/{}", context.base_url, current.version);
+        (LINK, format!("<{address}>; rel=\"{relations}\"; type=\"application/json\""))
+    };
+    let told = [
+        deprecated_at.map(|at| (DEPRECATION, format!("@{}", at.seconds()))),
+        current.sunset_at.map(|at| (SUNSET, at.http_date())),
+        match (deprecated_at, current.sunset_at) {
+            (Some(_), Some(_)) => Some(link("deprecation sunset")),
+            (Some(_), None) => Some(link("deprecation")),
+            (None, _) => None,
+        },
+    ];
+    told.into_iter().flatten().filter_map(|(name, value)| Some((name, HeaderValue::from_str(&value).ok()?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn told(version: &Value, visibility: &str, deprecated: bool) -> Vec<(String, String)> {
+        let mut context = Context::direct("r", Time::from_ms(0));
+        context.base_url = "https://api.example".to_owned();
+        let mut current =
+            json!({"id": "version_01h455vb4pex5vsknk084sn02q", "version": "1.2.0", "number": 1, "parts": 1});
+        current.as_object_mut().unwrap().extend(version.as_object().unwrap().clone());
+        let api: ApiState = serde_json::from_value(json!({
+            "id": "api_01h455vb4pex5vsknk084sn02q", "revision": 1, "slug": "weather", "number": 1, "name": "W",
+            "organization": {"id": "org_01h455vb4pex5vsknk084sn02q", "slug": "nimbus"}, "visibility": visibility,
+            "upstream_url": null, "current": current
+        }))
+        .unwrap();
+        let route = Route { n: 0, method: "GET".into(), path: "/".into(), operation: "o".into(), deprecated };
+        let headers = announcements(&context, &api, api.current.as_ref().unwrap(), &route);
+        let mut all: Vec<_> =
+            headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
+        all.sort();
+        all
+    }
+
+    fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+        expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_end_of_a_version_is_announced_and_an_operations_by_the_version_that_says_so() {
+        let page = "<https://api.example/v1/catalog/public/nimbus/weather/versions/1.2.0>";
+        let own = "<https://api.example/v1/catalog/apis/weather/versions/1.2.0>";
+        let kind = "type=\"application/json\"";
+        assert_eq!(told(&json!({}), "public", false), []);
+        let ending = json!({"deprecated_at": "2026-01-01T00:00:00Z", "sunset_at": "2027-01-01T00:00:00Z"});
+        assert_eq!(
+            told(&ending, "public", false),
+            pairs(&[
+                ("deprecation", "@1767225600"),
+                ("link", &format!("{page}; rel=\"deprecation sunset\"; {kind}")),
+                ("sunset", "Fri, 01 Jan 2027 00:00:00 GMT")
+            ])
+        );
+        // The version's id was made at 2023-06-30T03:34:18.518Z.
+        let made = ("deprecation", "@1688096058");
+        assert_eq!(
+            told(&json!({}), "private", true),
+            pairs(&[made, ("link", &format!("{own}; rel=\"deprecation\"; {kind}"))])
+        );
+        assert_eq!(told(&ending, "partner", true)[0], pairs(&[made])[0], "the earlier of both");
+    }
 }

@@ -45,27 +45,28 @@ impl Refused {
         counts.pending >= BATCH_MAX || now.ms() - counts.written_ms >= BATCH_MS
     }
 
-    /// Writes what was not written yet. What cannot be written now stays for the next time.
+    /// Writes what was not written yet. What cannot be written now stays for the next time, also when nobody waits for the end.
     pub async fn write(&self, store: &Store, writer: &str) -> Result<(), StoreError> {
         let (rows, now) = {
             let mut counts = self.counts();
             let Some(now) = counts.now else { return Ok(()) };
-            let rows: Vec<_> = counts
-                .dirty
-                .drain()
-                .collect::<Vec<_>>()
-                .into_iter()
-                .filter_map(|row| counts.rows.get(&row).cloned().map(|n| (row, n)))
-                .collect();
+            let rows: Vec<_> =
+                counts.dirty.iter().filter_map(|row| counts.rows.get(row).cloned().map(|n| (row.clone(), n))).collect();
             counts.pending = 0;
             counts.written_ms = now.ms();
             (rows, now)
         };
         let mut result = Ok(());
-        for ((grant, hour), counts) in rows {
-            if let Err(error) = store.put_refused(&grant, hour, writer, &counts, now).await {
-                self.counts().dirty.insert((grant, hour));
-                result = Err(error);
+        for (row, written) in rows {
+            match store.put_refused(&row.0, row.1, writer, &written, now).await {
+                // What was counted in the meantime is not written yet.
+                Ok(()) => {
+                    let mut counts = self.counts();
+                    if counts.rows.get(&row) == Some(&written) {
+                        counts.dirty.remove(&row);
+                    }
+                }
+                Err(error) => result = Err(error),
             }
         }
         // An hour that is over gets no more, once it is written.

@@ -4,10 +4,13 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use http::{HeaderName, HeaderValue};
 use shared::chassis::table::StoreError;
 use shared::event::ApiState;
+use shared::seal::Broken;
 use shared::time::Time;
 
+use crate::credentials::Keys;
 use crate::grant::Grant;
 use crate::plan::Plan;
 use crate::routes::Routes;
@@ -27,6 +30,8 @@ pub struct Api {
     pub state: ApiState,
     /// The routes of its current version.
     pub routes: Arc<Routes>,
+    /// The header that its upstream lets the door in for, if there is one.
+    pub credentials: Result<Option<(HeaderName, HeaderValue)>, Broken>,
     loaded_ms: i64,
 }
 
@@ -97,11 +102,17 @@ impl Sandbox {
         Ok(row)
     }
 
+    /// An API as far as this sandbox knows it, without a look at the table.
+    pub fn known(&self, name: &str) -> Option<Arc<Api>> {
+        self.memory().apis.get(name).cloned()
+    }
+
     /// An API with the routes of its current version, as far as both have arrived. `missed` says that the routes which are
     /// kept did not match.
     pub async fn api(
         &self,
         store: &Store,
+        keys: &Keys,
         name: &str,
         now: Time,
         missed: bool,
@@ -127,7 +138,9 @@ impl Sandbox {
                 Arc::new(Routes::new(parts.into_iter().flat_map(|part| part.routes)))
             }
         };
-        let api = Arc::new(Api { state, routes, loaded_ms: now.ms() });
+        let sealed = store.credentials(name).await?;
+        let credentials = sealed.map(|sealed| sealed.open(keys, state.id)).transpose();
+        let api = Arc::new(Api { state, routes, credentials, loaded_ms: now.ms() });
         keep(&mut self.memory().apis, name.to_owned(), api.clone());
         Ok(Some(api))
     }

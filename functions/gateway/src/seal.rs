@@ -174,7 +174,8 @@ pub fn told(grant: &Grant) -> Update {
 pub struct MissingTerms(u64);
 
 /// The seal that waits in this image. Of terms it has those under which something was counted and those that held at some
-/// moment of the month; without their weights, which the units have in them already and which may be long.
+/// moment of the month; without their weights, which the units have in them already, and without their APIs: both may be long,
+/// and an event is not.
 pub fn state(grant: &Grant, facts: Facts, held: Vec<Held>, now: Time) -> Result<SealState, MissingTerms> {
     let to = Time::of_hour(grant.sl);
     let (from, _) = to.plus_ms(-1).month();
@@ -198,6 +199,7 @@ pub fn state(grant: &Grant, facts: Facts, held: Vec<Held>, now: Time) -> Result<
         })
         .map(|(Held { revision, since, mut terms }, _)| {
             terms.weights.clear();
+            terms.apis.clear();
             let units = |map: &HashMap<u64, u64>| map.get(&revision).copied().unwrap_or(0);
             SealedTerms { revision, since, terms, admitted: units(&admitted), refunded: units(&refunded) }
         })
@@ -316,7 +318,7 @@ mod tests {
         let counts: Vec<_> = seal.terms.iter().map(|terms| (terms.revision, terms.admitted, terms.refunded)).collect();
         // 2 had ended, but a call came under it; 4 was replaced at the same moment; 10 holds from the next month on.
         assert_eq!(counts, [(2, 7, 1), (3, 0, 0), (5, 5, 0)]);
-        assert!(seal.terms.iter().all(|terms| terms.terms.weights.is_empty()));
+        assert!(seal.terms.iter().all(|terms| terms.terms.weights.is_empty() && terms.terms.apis.is_empty()));
         assert_eq!(seal.id, "sub_01h455vb4pex5vsknk084sn02q.2026-10");
         assert_eq!((seal.from, seal.to), (at("2026-10-01T00:00:00Z"), to));
         assert_eq!((seal.admitted_before, seal.refunded_before), (100, 10));

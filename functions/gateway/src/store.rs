@@ -1,4 +1,4 @@
-//! The gateway's table: the only file that names the SDK.
+//! The gateway's table: the only place that names the SDK.
 //!
 //! | pk | sk | what |
 //! | --- | --- | --- |
@@ -10,9 +10,11 @@
 //! | subscription id | `R#{hour}#{writer}` | calls that one sandbox refused in one hour |
 //! | `K#{sha256}` | `K` | which grant a key opens, immutable |
 //! | `A#{organization}/{api}` | `A` | an API: upstream and current version |
+//! | the same | `C` | its upstream credentials, sealed |
 //! | `V#{version}` | `P#{part}` | a part of a version's routes, immutable |
 //! | `GRANTS#{shard}` | subscription id | the list of all grants, for the sweep |
 
+mod credentials;
 mod seals;
 
 use std::collections::HashMap;

@@ -1,14 +1,17 @@
-//! Calls to upstreams: pooled connections, a time-out, no redirects followed, and only addresses that may be reached.
+//! Calls to upstreams: pooled connections, a time-out, one more try where that is safe, no redirects followed, and only
+//! addresses that may be reached.
 //!
 //! Names are resolved here, and every address is judged right before it is connected to, so that a name which changes its
 //! mind between two look-ups (DNS rebinding) gains nothing.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::RETRY_AFTER;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
@@ -17,112 +20,31 @@ use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use hyper_util::rt::TokioExecutor;
 use tower_service::Service;
 
-/// What fits behind Lambda's 6 MB when it is sent as base64.
-const ANSWER_BYTES_MAX: usize = 4_400_000;
+use crate::reach::Reach;
+
+/// The most that an answer's body may have: what fits behind Lambda's 6 MB (6,291,556 bytes of JSON) when it is sent as
+/// base64, which makes 5,866,668 of it, with room for the headers.
+pub const ANSWER_BYTES_MAX: usize = 4_400_000;
+/// The most that the names and values of an answer's headers may have; JSON at most doubles them.
+pub const ANSWER_HEAD_BYTES_MAX: usize = 65_536;
+/// How many header lines an answer may have.
+const ANSWER_HEADERS_MAX: usize = 500;
 const CONNECT: Duration = Duration::from_secs(3);
 
-/// A range of addresses, such as `10.0.0.0/8`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Range {
-    address: IpAddr,
-    bits: u32,
-}
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Found = Result<Vec<SocketAddr>, BoxError>;
+/// Finds a name's addresses.
+type LookUp = Arc<dyn Fn(Name) -> Pin<Box<dyn Future<Output = Found> + Send>> + Send + Sync>;
 
-impl std::str::FromStr for Range {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (address, bits) = text.split_once('/').ok_or("expected address/bits")?;
-        let address: IpAddr = address.parse().map_err(|_| "expected an address")?;
-        let bits = bits.parse().map_err(|_| "expected a number of bits")?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        if bits > most { Err("too many bits") } else { Ok(Self { address, bits }) }
-    }
-}
-
-impl Range {
-    fn holds(&self, address: IpAddr) -> bool {
-        match (self.address, address) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
-                self.bits == 0 || (own.to_bits() ^ other.to_bits()) >> (32 - self.bits) == 0
-            }
-            (IpAddr::V6(own), IpAddr::V6(other)) => {
-                self.bits == 0 || (own.to_bits() ^ other.to_bits()) >> (128 - self.bits) == 0
-            }
-            _ => false,
-        }
-    }
-}
-
-/// Whether an address is one of the public internet (IANA's special-purpose registries; the standard library's `is_global`
-/// is not stable).
-fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => is_public_v4(v4),
-        IpAddr::V6(v6) => is_public_v6(v6),
-    }
-}
-
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    !(a == 0
-        || a == 10
-        || a == 127
-        || (a == 100 && (64..128).contains(&b))
-        || (a == 169 && b == 254)
-        || (a == 172 && (16..32).contains(&b))
-        || (a == 192 && b == 0 && (c == 0 || c == 2))
-        || (a == 192 && b == 88 && c == 99)
-        || (a == 192 && b == 168)
-        || (a == 198 && (b == 18 || b == 19))
-        || (a == 198 && b == 51 && c == 100)
-        || (a == 203 && b == 0 && c == 113)
-        || a >= 224)
-}
-
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    // What carries an IPv4 address is judged by it: mapped, translated (RFC 6052) and 6to4.
-    if let Some(v4) = address.to_ipv4_mapped() {
-        return is_public_v4(v4);
-    }
-    let [first, second, third, fourth, _, _, seventh, eighth] = address.segments();
-    let low = |high: u16, low: u16| Ipv4Addr::from_bits((u32::from(high) << 16) | u32::from(low));
-    if (first, second, third, fourth) == (0x64, 0xff9b, 0, 0) {
-        return is_public_v4(low(seventh, eighth));
-    }
-    if first == 0x2002 {
-        return is_public_v4(low(second, third));
-    }
-    // Global unicast is 2000::/3; within it, 2001::/23 is for protocols (Teredo, ORCHID) and 2001:db8::/32 for documents.
-    (first & 0xe000) == 0x2000
-        && !(first == 0x2001 && (second < 0x200 || second == 0xdb8))
-        && !(first == 0x3fff && second < 0x1000)
-}
-
-/// Which addresses may be reached.
-#[derive(Clone, Debug, Default)]
-pub struct Reach(Arc<[Range]>);
-
-impl Reach {
-    /// The public internet, and these ranges.
-    #[must_use]
-    pub fn new(ranges: impl IntoIterator<Item = Range>) -> Self {
-        Self(ranges.into_iter().collect())
-    }
-
-    fn allows(&self, address: IpAddr) -> bool {
-        let address = match address {
-            IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
-            IpAddr::V4(_) => address,
-        };
-        is_public(address) || self.0.iter().any(|range| range.holds(address))
-    }
+/// By the system's resolver.
+fn by_the_system() -> LookUp {
+    Arc::new(|name| Box::pin(async move { Ok(GaiResolver::new().call(name).await?.collect()) }))
 }
 
 /// A name's addresses, without those that may not be reached.
 #[derive(Clone)]
 struct Resolver {
-    resolver: GaiResolver,
+    look_up: LookUp,
     reach: Reach,
 }
 
@@ -130,22 +52,21 @@ struct Resolver {
 #[error("no address of the upstream may be reached")]
 struct NoReach;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
 impl Service<Name> for Resolver {
     type Response = std::vec::IntoIter<SocketAddr>;
     type Error = BoxError;
-    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.resolver.poll_ready(context).map_err(Into::into)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let addresses = self.resolver.call(name);
+        let addresses = (self.look_up)(name);
         let reach = self.reach.clone();
         Box::pin(async move {
-            let allowed: Vec<_> = addresses.await?.filter(|address| reach.allows(address.ip())).collect();
+            let mut allowed = addresses.await?;
+            allowed.retain(|address| reach.allows(address.ip()));
             if allowed.is_empty() { Err(NoReach.into()) } else { Ok(allowed.into_iter()) }
         })
     }
@@ -158,10 +79,19 @@ pub enum Failure {
     Forbidden,
     /// It did not answer in time.
     Timeout,
-    /// It could not be reached, or broke off.
+    /// It could not be reached, or the connection broke before it answered.
+    Unreached(String),
+    /// Its answer broke off, or is none that can be handed on.
     Failed(String),
     /// Its answer is larger than what can be handed on.
     TooLarge,
+}
+
+impl Failure {
+    /// Whether it tells that the upstream is away, rather than that one answer is of no use.
+    pub(crate) fn is_away(&self) -> bool {
+        matches!(self, Self::Timeout | Self::Unreached(_))
+    }
 }
 
 /// A client for upstreams within one reach.
@@ -169,15 +99,17 @@ pub enum Failure {
 pub struct Upstreams {
     client: Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
     reach: Reach,
-    timeout: Duration,
 }
 
 impl Upstreams {
     /// A client.
     #[must_use]
-    pub fn new(reach: Reach, timeout: Duration) -> Self {
-        let mut http =
-            HttpConnector::new_with_resolver(Resolver { resolver: GaiResolver::new(), reach: reach.clone() });
+    pub fn new(reach: Reach) -> Self {
+        Self::resolving(reach, by_the_system())
+    }
+
+    fn resolving(reach: Reach, look_up: LookUp) -> Self {
+        let mut http = HttpConnector::new_with_resolver(Resolver { look_up, reach: reach.clone() });
         http.enforce_http(false);
         http.set_connect_timeout(Some(CONNECT));
         http.set_nodelay(true);
@@ -186,12 +118,22 @@ impl Upstreams {
             .https_or_http()
             .enable_http1()
             .wrap_connector(http);
-        let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(50)).build(connector);
-        Self { client, reach, timeout }
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(Duration::from_secs(50))
+            .http1_max_headers(ANSWER_HEADERS_MAX)
+            .build(connector);
+        Self { client, reach }
     }
 
-    /// Sends a call and reads the whole answer.
-    pub async fn send(&self, request: http::Request<Full<Bytes>>) -> Result<http::Response<Bytes>, Failure> {
+    /// Sends a call and reads the whole answer, all of it within a time. A call of an idempotent method that reached nobody,
+    /// or was answered 502, 503 or 504 by something on the way, is sent once more if `may_try_again` says so; an answer with
+    /// `Retry-After` says itself when to come again.
+    pub async fn send(
+        &self,
+        request: http::Request<Full<Bytes>>,
+        within: Duration,
+        may_try_again: impl FnOnce() -> bool,
+    ) -> Result<http::Response<Bytes>, Failure> {
         // An address in place of a name is never resolved: it is judged here.
         let host = request.uri().host().unwrap_or_default();
         if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>()
@@ -199,74 +141,109 @@ impl Upstreams {
         {
             return Err(Failure::Forbidden);
         }
-        let answer = tokio::time::timeout(self.timeout, async {
-            let response = self.client.request(request).await.map_err(|error| {
-                let mut cause: Option<&dyn std::error::Error> = Some(&error);
-                while let Some(error) = cause {
-                    if error.is::<NoReach>() {
-                        return Failure::Forbidden;
-                    }
-                    cause = error.source();
+        let spare = request.method().is_idempotent().then(|| request.clone());
+        let answer = tokio::time::timeout(within, async {
+            let first = self.once(request).await;
+            let again = match &first {
+                Ok(response) => {
+                    matches!(response.status().as_u16(), 502..=504) && !response.headers().contains_key(RETRY_AFTER)
                 }
-                Failure::Failed(error.to_string())
-            })?;
-            let (parts, body) = response.into_parts();
-            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| {
-                if error.is::<LengthLimitError>() { Failure::TooLarge } else { Failure::Failed(error.to_string()) }
-            })?;
-            Ok(http::Response::from_parts(parts, body.to_bytes()))
+                Err(failure) => matches!(failure, Failure::Unreached(_)),
+            };
+            match spare {
+                Some(spare) if again && may_try_again() => self.once(spare).await,
+                _ => first,
+            }
         });
         answer.await.unwrap_or(Err(Failure::Timeout))
+    }
+
+    async fn once(&self, request: http::Request<Full<Bytes>>) -> Result<http::Response<Bytes>, Failure> {
+        let response = self.client.request(request).await.map_err(|error| {
+            let mut cause: Option<&dyn std::error::Error> = Some(&error);
+            while let Some(error) = cause {
+                if error.is::<NoReach>() {
+                    return Failure::Forbidden;
+                }
+                cause = error.source();
+            }
+            Failure::Unreached(error.to_string())
+        })?;
+        let (parts, body) = response.into_parts();
+        let head: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if head > ANSWER_HEAD_BYTES_MAX {
+            return Err(Failure::TooLarge);
+        }
+        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() { Failure::TooLarge } else { Failure::Failed(error.to_string()) }
+        })?;
+        Ok(http::Response::from_parts(parts, body.to_bytes()))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
     use super::*;
 
-    #[test]
-    fn private_addresses_are_not_reached_unless_a_range_says_so() {
-        let open = Reach::default();
-        for address in [
-            "127.0.0.1",
-            "10.1.2.3",
-            "172.16.0.1",
-            "172.31.255.255",
-            "192.168.0.1",
-            "169.254.169.254",
-            "100.64.0.1",
-            "0.0.0.0",
-            "255.255.255.255",
-            "224.0.0.1",
-            "198.18.0.1",
-            "192.0.2.1",
-            "::1",
-            "::",
-            "fe80::1",
-            "fc00::1",
-            "fd00:ec2::254",
-            "ff02::1",
-            "::ffff:127.0.0.1",
-            "::ffff:169.254.169.254",
-            "64:ff9b::7f00:1",
-            "2002:7f00:1::",
-            "2001:db8::1",
-            "2001::1",
-        ] {
-            assert!(!open.allows(address.parse().unwrap()), "{address}");
-        }
-        for address in ["1.1.1.1", "93.184.216.34", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:1.1.1.1"] {
-            assert!(open.allows(address.parse().unwrap()), "{address}");
-        }
-        let local = Reach::new(["127.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()]);
-        for address in ["127.0.0.1", "127.255.0.1", "::ffff:127.0.0.1", "fd12::1"] {
-            assert!(local.allows(address.parse().unwrap()), "{address}");
-        }
-        for address in ["10.0.0.1", "128.0.0.1", "::1", "fc00::1"] {
-            assert_eq!(local.allows(address.parse().unwrap()), address == "128.0.0.1", "{address}");
-        }
-        for bad in ["", "127.0.0.1", "127.0.0.0/33", "x/8", "::/129"] {
-            assert!(bad.parse::<Range>().is_err(), "{bad}");
-        }
+    const LONG: Duration = Duration::from_mins(1);
+
+    /// Answers every connection once, and counts them.
+    async fn answering(address: &str) -> (SocketAddr, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let (own, count) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+        let counter = count.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                counter.fetch_add(1, Ordering::SeqCst);
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi").await;
+            }
+        });
+        (own, count)
+    }
+
+    #[tokio::test]
+    async fn a_name_that_changes_its_mind_is_judged_at_every_connection() {
+        let (allowed, reached) = answering("127.0.0.1:0").await;
+        let inside = TcpListener::bind(("127.0.0.2", allowed.port())).await.unwrap();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let asking = asked.clone();
+        // First the address that may be reached, then, for the same name, one that may not.
+        let look_up: LookUp = Arc::new(move |_| {
+            let last = if asking.fetch_add(1, Ordering::SeqCst) == 0 { 1 } else { 2 };
+            Box::pin(async move { Ok(vec![SocketAddr::from(([127, 0, 0, last], 0))]) })
+        });
+        let upstreams = Upstreams::resolving(Reach::new(["127.0.0.1/32".parse().unwrap()]), look_up);
+        let call = || {
+            let uri = format!("http://rebind.example:{}/", allowed.port());
+            upstreams.send(http::Request::get(uri).body(Full::default()).unwrap(), LONG, || true)
+        };
+        assert_eq!(call().await.unwrap().body(), "hi");
+        assert!(matches!(call().await, Err(Failure::Forbidden)));
+        assert_eq!((asked.load(Ordering::SeqCst), reached.load(Ordering::SeqCst)), (2, 1));
+        // Nobody is waiting to be accepted at the second address.
+        let none = tokio::time::timeout(Duration::from_millis(50), inside.accept()).await;
+        assert!(none.is_err(), "the inside was reached");
+    }
+
+    #[tokio::test]
+    async fn a_name_with_an_address_inside_and_one_outside_is_reached_outside_only() {
+        let (allowed, reached) = answering("127.0.0.1:0").await;
+        let (inside, count) = answering(&format!("127.0.0.2:{}", allowed.port())).await;
+        let look_up: LookUp = Arc::new(move |_| {
+            Box::pin(
+                async move { Ok(vec![SocketAddr::from(([127, 0, 0, 2], 0)), SocketAddr::from(([127, 0, 0, 1], 0))]) },
+            )
+        });
+        let upstreams = Upstreams::resolving(Reach::new(["127.0.0.1/32".parse().unwrap()]), look_up);
+        let uri = format!("http://both.example:{}/", inside.port());
+        let call = upstreams.send(http::Request::get(uri).body(Full::default()).unwrap(), LONG, || true);
+        assert_eq!(call.await.unwrap().status(), 200);
+        assert_eq!((reached.load(Ordering::SeqCst), count.load(Ordering::SeqCst)), (1, 0));
     }
 }

@@ -18,6 +18,8 @@ pub use summary::Summary;
 
 /// An app may have so many subscriptions that are not cancelled.
 pub const LIVE_MAX: u32 = 1000;
+/// How often the terms of a subscription may change in a calendar month.
+pub const CHANGES_MAX: u32 = 100;
 
 /// An app: whoever calls.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -231,6 +233,12 @@ pub enum Refusal {
         /// The plan's slug.
         plan: Slug,
     },
+    /// A month is sealed with all terms that held in it, which must fit one event.
+    #[error("The plan was changed {CHANGES_MAX} times this month: it can be changed again from {from}")]
+    TooManyChanges {
+        /// The beginning of the next month.
+        from: Time,
+    },
 }
 
 /// A state in words, as in JSON.
@@ -255,6 +263,9 @@ pub struct Subscription {
     pub reason: Option<Note>,
     /// When it was last changed.
     pub updated_at: Time,
+    /// How often its terms were changed in the calendar month (UTC) of the last such change.
+    #[serde(default)]
+    pub changes: u32,
 }
 
 impl Subscription {
@@ -282,7 +293,7 @@ impl Subscription {
             activated_at: (state == SubscriptionPhase::Active).then_some(now),
             cancelled_at: None,
         };
-        Ok(Self { revision: 1, state, reason: None, updated_at: now })
+        Ok(Self { revision: 1, state, reason: None, updated_at: now, changes: 0 })
     }
 
     /// Whether an organization is this side of it.
@@ -351,6 +362,11 @@ impl Subscription {
                 }
                 if terms == self.state.terms {
                     return Ok(next);
+                }
+                let month = now.month();
+                next.changes = if self.state.terms_since.month() == month { self.changes + 1 } else { 1 };
+                if next.changes > CHANGES_MAX {
+                    return Err(Refusal::TooManyChanges { from: month.1 });
                 }
                 next.state.terms = terms;
                 next.state.terms_revision += 1;

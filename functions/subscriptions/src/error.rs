@@ -8,9 +8,10 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::OtherSide { .. } => Self::new(Kind::Forbidden, format!("{refusal}.")),
-            Refusal::State { .. } | Refusal::Retired { .. } | Refusal::NeedsApproval { .. } => {
-                Self::state(format!("{refusal}."))
-            }
+            Refusal::State { .. }
+            | Refusal::Retired { .. }
+            | Refusal::NeedsApproval { .. }
+            | Refusal::TooManyChanges { .. } => Self::state(format!("{refusal}.")),
         }
     }
 }

@@ -163,6 +163,12 @@ impl Platform {
         u64::try_from(lines.filter(|line| texts.iter().all(|text| line.contains(text))).count()).unwrap()
     }
 
+    /// Everything that the functions wrote into their logs.
+    pub fn logs(&self) -> String {
+        let entries = fs::read_dir(self.folder.path().join("logs")).into_iter().flatten().flatten();
+        entries.map(|entry| fs::read_to_string(entry.path()).unwrap_or_default()).collect()
+    }
+
     /// What the functions said of their own failures, for whoever reads a failed test.
     pub fn complaints(&self) -> String {
         let mut lines = Vec::new();

@@ -1,4 +1,5 @@
-//! schemathesis over every function's API document, against the running system. `cargo ci` installs it and names its folder; without that it is skipped.
+//! Checks by programs that are not ours, against the running system: schemathesis over every function's API document, and a parser of structured fields over
+//! what the door tells of limits. `cargo ci` installs them and names their folder; without that they are skipped.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -10,6 +11,7 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
+    process::Stdio,
 };
 
 use dev::workspace;
@@ -17,7 +19,7 @@ use futures_util::{StreamExt as _, stream};
 use journeys::{Call, Market, Settings, VERSION, alone};
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::{io::AsyncWriteExt as _, process::Command};
 
 /// What is checked of every answer.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance";
@@ -122,5 +124,79 @@ fn no_request_that_schemathesis_makes_up_is_answered_otherwise_than_documented()
             }
         }
         assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    });
+}
+
+/// What the draft demands of limits (draft-ietf-httpapi-ratelimit-headers-10, 3 and 4), and RFC 9745 of a deprecation, of a JSON object of headers.
+const FIELDS: &str = r#"
+import datetime, json, sys
+import http_sfv
+
+headers = json.load(sys.stdin)
+
+def members(name):
+    fields = http_sfv.List()
+    fields.parse(headers[name].encode())
+    assert len(fields) > 0, name
+    for item in fields:
+        assert isinstance(item, http_sfv.Item) and type(item.value) is str, f"{name}: a member is a String"
+    names = [item.value for item in fields]
+    assert len(set(names)) == len(names), f"{name}: {names}"
+    return {item.value: dict(item.params) for item in fields}
+
+def natural(value):
+    return type(value) is int and 0 <= value <= 999_999_999_999_999
+
+policies, limits = members("ratelimit-policy"), members("ratelimit")
+assert set(limits) == set(policies) == {"quota", "rate"}, (limits, policies)
+for policy in policies.values():
+    assert natural(policy["q"]) and natural(policy["w"]) and policy["w"] > 0, policy
+    assert set(policy) <= {"q", "w", "qu", "pk"}, policy
+for name, limit in limits.items():
+    assert natural(limit["r"]) and natural(limit["t"]), limit
+    assert limit["r"] <= policies[name]["q"] and set(limit) <= {"r", "t", "pk"}, limit
+expected = json.loads(sys.argv[1])
+assert policies == expected["policies"] and limits["quota"]["r"] == expected["left"], (policies, limits)
+
+deprecation = http_sfv.Item()
+deprecation.parse(headers["deprecation"].encode())
+assert isinstance(deprecation.value, datetime.datetime), headers["deprecation"]
+print("read")
+"#;
+
+#[test]
+#[ignore = "needs a parser of structured fields, which cargo ci installs"]
+fn limits_and_deprecation_are_structured_fields_to_a_parser_that_is_not_ours() {
+    let Some(tools) = env::var_os(workspace::TOOLS).map(PathBuf::from) else {
+        eprintln!("SKIPPED: {} does not name the folder of Python", workspace::TOOLS);
+        return;
+    };
+    alone(Settings::default(), async |platform| {
+        let terms = json!({ "quota": { "calls": 1_000_000_000_000_u64, "period": "day", "kind": "soft" }, "rate": { "calls": 100, "per_seconds": 60, "burst": 20 } });
+        let market = platform.market(terms).await;
+        platform
+            .post(
+                &market.provider.token,
+                "/v1/catalog/apis/weather/versions/1.0.0/deprecate",
+                &json!({ "sunset_at": "2099-01-01T00:00:00Z" }),
+            )
+            .await;
+        let answer = market.pass(platform, "/forecast/oslo").await;
+        assert_eq!(answer.status, 200, "{}", answer.refused());
+        let names = ["ratelimit-policy", "ratelimit", "deprecation"];
+        let headers: serde_json::Map<_, _> =
+            names.iter().map(|name| ((*name).to_owned(), json!(answer.header(*name)))).collect();
+        let expected = json!({
+            "policies": { "quota": { "q": 1_000_000_000_000_u64, "w": 86_400 }, "rate": { "q": 20, "w": 12 } },
+            "left": 999_999_999_999_u64
+        });
+        let mut python = Command::new(tools.join("python"));
+        python.args(["-c", FIELDS, &expected.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = python.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(serde_json::to_string(&headers).unwrap().as_bytes()).await.unwrap();
+        drop(stdin);
+        let output = child.wait_with_output().await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "read\n", "of {headers:?}");
     });
 }

@@ -19,7 +19,7 @@ macro_rules! text_of_json {
     )*};
 }
 
-text_of_json!(VersionLabel VersionName HttpUrl);
+text_of_json!(VersionLabel VersionName HttpUrl Origin);
 
 /// What a version is called: `1.2.0`, `2026-11`, `v3`. Never looks like an id, because ids have an underscore.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -124,6 +124,47 @@ impl FromStr for HttpUrl {
         } else {
             Err(NotAnHttpUrl)
         }
+    }
+}
+
+/// The origin of web pages as browsers send it, `https://app.example.com`, or `*` for any.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Origin(String);
+
+/// Why a text is no origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected an origin such as `https://app.example.com` or `http://localhost:3000`, without a path and without the scheme's own port, or `*`"
+)]
+pub struct NotAnOrigin;
+
+impl FromStr for Origin {
+    type Err = NotAnOrigin;
+
+    fn from_str(text: &str) -> Result<Self, NotAnOrigin> {
+        // A browser leaves the scheme's own port out: an origin with it would never match.
+        let own_port =
+            text.starts_with("https:") && text.ends_with(":443") || text.starts_with("http:") && text.ends_with(":80");
+        let bare = text.split_once("://").is_some_and(|(_, rest)| !rest.contains('/'));
+        let fits = text == "*" || (bare && !own_port && text.parse::<HttpUrl>().is_ok());
+        if fits { Ok(Self(text.to_owned())) } else { Err(NotAnOrigin) }
+    }
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl utoipa::PartialSchema for Origin {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .max_length(Some(500))
+            .examples([serde_json::json!("https://app.example.com")])
+            .into()
     }
 }
 

@@ -23,6 +23,7 @@ fn api(visibility: Visibility) -> Api {
         partners: vec!["friend".parse().unwrap()],
         service: None,
         upstream_url: None,
+        cors: None,
         current: None,
         created_at: now,
         updated_at: now,

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use super::views::ApiView;
 use super::{ApiName, Field, ServiceName, revised, tell_door};
 use crate::AppState;
-use crate::domain::{HttpUrl, PARTNERS_MAX, ServiceRef};
+use crate::domain::{Cors, HttpUrl, ORIGINS_MAX, PARTNERS_MAX, ServiceRef};
 use crate::error::Error;
 use crate::store::{NewApi, Writer};
 
@@ -40,6 +40,8 @@ pub(super) struct CreateApi {
     service: Option<ServiceName>,
     /// Where the door forwards its calls to. Without it the API is only described.
     upstream_url: Option<HttpUrl>,
+    /// Which pages may call it from a browser; none when left out.
+    cors: Option<Cors>,
 }
 
 fn partners(mut partners: Vec<Slug>) -> Result<Vec<Slug>, Problem> {
@@ -49,6 +51,15 @@ fn partners(mut partners: Vec<Slug>) -> Result<Vec<Slug>, Problem> {
         return Err(Problem::invalid("/partners", format!("may name at most {PARTNERS_MAX} organizations")));
     }
     Ok(partners)
+}
+
+fn cors(mut cors: Cors) -> Result<Cors, Problem> {
+    cors.origins.sort();
+    cors.origins.dedup();
+    if cors.origins.is_empty() || cors.origins.len() > ORIGINS_MAX {
+        return Err(Problem::invalid("/cors/origins", format!("must name 1 to {ORIGINS_MAX} origins")));
+    }
+    Ok(cors)
 }
 
 async fn service(app: &AppState, owner: OrganizationId, name: &ServiceName) -> Result<ServiceRef, Problem> {
@@ -84,6 +95,7 @@ pub(super) async fn create_api(
         partners: partners(body.partners)?,
         service,
         upstream_url: body.upstream_url,
+        cors: body.cors.map(cors).transpose()?,
     };
     let writer = Writer { organization: &caller.organization, now: context.now, idempotency: idempotency.as_ref() };
     let present = |api: &crate::domain::Api| {
@@ -138,6 +150,10 @@ pub(super) struct UpdateApi {
     #[serde(default)]
     #[schema(value_type = Option<HttpUrl>)]
     upstream_url: Field<HttpUrl>,
+    /// Which pages may call it from a browser, all of them. The door knows it 10 s later at the latest.
+    #[serde(default)]
+    #[schema(value_type = Option<Cors>)]
+    cors: Field<Cors>,
 }
 
 /// Changes an API. When it has a current version, the door knows of the change before this is answered.
@@ -168,6 +184,11 @@ pub(super) async fn update_api(
         };
         new_service.apply(&mut api.service);
         body.upstream_url.apply(&mut api.upstream_url);
+        let new_cors = match body.cors {
+            Field::Value(wish) => Field::Value(cors(wish)?),
+            other => other,
+        };
+        new_cors.apply(&mut api.cors);
         api.name = body.name.unwrap_or(api.name);
         api.visibility = body.visibility.unwrap_or(api.visibility);
         if let Some(slugs) = body.partners {

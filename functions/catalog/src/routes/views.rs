@@ -9,7 +9,7 @@ use shared::text::Label;
 use shared::time::Time;
 use utoipa::ToSchema;
 
-use crate::domain::{Api, HttpUrl, ServiceRef, Version, VersionLabel};
+use crate::domain::{Api, Cors, HttpUrl, ServiceRef, Version, VersionLabel};
 use crate::openapi::{Syntax, Warning};
 
 /// The version of an API that the door serves.
@@ -60,6 +60,9 @@ pub(super) struct ApiView {
     /// Where the door forwards its calls to.
     #[serde(skip_serializing_if = "Option::is_none")]
     upstream_url: Option<HttpUrl>,
+    /// Which pages may call it from a browser.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cors: Option<Cors>,
     /// The version that the door serves: the one published last.
     #[serde(skip_serializing_if = "Option::is_none")]
     current: Option<Current>,
@@ -81,6 +84,7 @@ impl From<&Api> for ApiView {
             partners: api.partners.clone(),
             service: api.service.clone(),
             upstream_url: api.upstream_url.clone(),
+            cors: api.cors.clone(),
             current: current(api),
             created_at: api.created_at,
             updated_at: api.updated_at,

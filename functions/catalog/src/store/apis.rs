@@ -13,7 +13,7 @@ use shared::slug::{Name, Slug};
 use shared::text::Label;
 
 use super::{ATTEMPTS_MAX, OrganizationRow, Place, Store, Writer, organization};
-use crate::domain::{Api, HttpUrl, ServiceRef};
+use crate::domain::{Api, Cors, HttpUrl, ServiceRef};
 use crate::error::Error;
 use crate::events::api_state;
 
@@ -25,6 +25,7 @@ pub(crate) struct NewApi {
     pub(crate) partners: Vec<Slug>,
     pub(crate) service: Option<ServiceRef>,
     pub(crate) upstream_url: Option<HttpUrl>,
+    pub(crate) cors: Option<Cors>,
 }
 
 /// How many APIs an organization ever made: their numbers are never used again.
@@ -55,6 +56,7 @@ impl Store {
             partners: new.partners,
             service: new.service,
             upstream_url: new.upstream_url,
+            cors: new.cors,
             current: None,
             created_at: writer.now,
             updated_at: writer.now,

@@ -210,4 +210,15 @@ async fn another_upstream_is_known_to_the_door_and_a_stale_change_is_refused() {
     change("\"3\"", json!({"upstream_url": "https://new.example/base"})).await.is(200);
     let told = house.door.heard().pop().unwrap().state::<ApiState>().unwrap().unwrap();
     assert_eq!((told.upstream_url.as_deref(), told.name.as_str()), (Some("https://new.example/base"), "New"));
+    assert!(told.cors_origins.is_empty());
+    let answer = change(
+        "\"4\"",
+        json!({"cors": {"origins": ["http://localhost:3000", "https://app.example", "http://localhost:3000"]}}),
+    )
+    .await;
+    let origins = ["http://localhost:3000", "https://app.example"];
+    assert_eq!(answer.is(200)["cors"], json!({"origins": origins}));
+    let told = house.door.heard().pop().unwrap().state::<ApiState>().unwrap().unwrap();
+    assert_eq!(told.cors_origins, origins);
+    assert_eq!(change("\"5\"", json!({"cors": null})).await.is(200).get("cors"), None);
 }

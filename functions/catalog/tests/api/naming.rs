@@ -142,6 +142,10 @@ async fn a_wrong_field_is_named() {
         (json!({"slug": "x", "name": ""}), "/name"),
         (json!({"slug": "x", "name": "x", "visibility": "secret"}), "/visibility"),
         (json!({"slug": "x", "name": "x", "upstream_url": "ftp://x.example"}), "/upstream_url"),
+        (json!({"slug": "x", "name": "x", "cors": {"origins": []}}), "/cors/origins"),
+        (json!({"slug": "x", "name": "x", "cors": {"origins": ["https://a.example/path"]}}), "/cors/origins/0"),
+        (json!({"slug": "x", "name": "x", "cors": {"origins": ["*", "https://a.example:443"]}}), "/cors/origins/1"),
+        (json!({"slug": "x", "name": "x", "cors": {"origins": ["null"]}}), "/cors/origins/0"),
         (json!({"slug": "x", "name": "x", "partners": ["ok", "Not"]}), "/partners/1"),
         (
             json!({"slug": "x", "name": "x", "partners": (0..101).map(|n| format!("p{n}")).collect::<Vec<_>>()}),

@@ -137,6 +137,22 @@ fn a_plan_that_needs_approval_cannot_be_slipped_into() {
 }
 
 #[test]
+fn a_plan_is_not_changed_more_often_than_a_months_seal_has_room_for() {
+    let change = |subscription: &Subscription, version: u32, now: Time| {
+        let own = subscription.state.terms.plan;
+        subscription.apply(Action::ChangePlan(Box::new(offer(own, version, Approval::Automatic))), now)
+    };
+    let mut changed = subscription(Approval::Automatic);
+    for version in 2..2 + CHANGES_MAX {
+        changed = change(&changed, version, at(1)).unwrap();
+    }
+    let from = at(1).month().1;
+    assert_eq!(change(&changed, 1_000, at(2)), Err(Refusal::TooManyChanges { from }));
+    let later = change(&changed, 1_000, from).unwrap();
+    assert_eq!((later.changes, later.state.terms_since), (1, from));
+}
+
+#[test]
 fn the_terms_that_hold_already_change_nothing() {
     let subscription = subscription(Approval::Automatic);
     let same = Action::ChangePlan(Box::new(Offer { retired: false, terms: subscription.state.terms.clone() }));

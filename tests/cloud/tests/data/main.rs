@@ -25,7 +25,7 @@ use cloud::policy::{self, Credentials};
 use cloud::{Clock, Cloud, Deed, Faults, InvokeError, Options, Play, Point, Template};
 use serde_json::{Value, json};
 
-const LONG: Duration = Duration::from_secs(10);
+const LONG: Duration = Duration::from_mins(1);
 
 fn template() -> Template {
     Template::parse(include_str!("template.yaml"), &BTreeMap::new()).unwrap()

@@ -108,17 +108,23 @@ async fn two_shards_keep_the_order_of_an_item_and_do_not_wait_for_each_other() {
             .map(|record| (text(&record, "/dynamodb/Keys/pk/S"), text(&record, "/dynamodb/NewImage/data/S")))
             .collect()
     };
+    let rounds = || {
+        let mut rounds = BTreeMap::<String, Vec<String>>::new();
+        for (item, round) in served() {
+            rounds.entry(item).or_default().push(round);
+        }
+        rounds
+    };
+    // Every item's first change comes before any item's last: once all that were seen are through, all of the shard are.
+    let through = |rounds: &BTreeMap<String, Vec<String>>| {
+        !rounds.is_empty() && rounds.values().all(|rounds| rounds.iter().any(|round| round == "2"))
+    };
     let end = Instant::now() + LONG;
-    let lasts = || served().into_iter().filter(|(_, round)| round == "2").count();
-    while lasts() < 3 {
+    while !through(&rounds()) {
         assert!(Instant::now() < end, "the other shard waits: {:?}", served());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let mut rounds = BTreeMap::<String, Vec<String>>::new();
-    for (item, round) in served() {
-        rounds.entry(item).or_default().push(round);
-    }
+    let rounds = rounds();
     assert!((3..=13).contains(&rounds.len()), "about half of the items: {rounds:?}");
     assert!(rounds.values().all(|rounds| rounds == &["0", "1", "2"]), "{rounds:?}");
     plane.stop().await;

@@ -18,6 +18,7 @@ mod matrix;
 mod obedience;
 mod periods;
 mod policies;
+mod proxy;
 mod repetition;
 mod samples;
 mod sight;

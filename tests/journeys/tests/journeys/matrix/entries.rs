@@ -258,6 +258,17 @@ pub(super) const TABLE: &[Entry] = &[
     consumer("revoke_key", &[200], Nothing, |ids| act(format!("/v1/keys/{}/revoke", ids.revoked_key))),
     // gateway: a statement without the functions' seal
     provider("tell_the_door", &[403], Same, |_| post("/v1/gateway/events", &json!([]))),
+    provider("set_upstream_credentials", &[200], Nothing, |ids| {
+        let body = json!({ "type": "header", "name": "x-upstream-key", "value": "s3cret" });
+        Call::new(Method::PUT, format!("/v1/gateway/apis/{}/credentials", ids.api_slug)).json(&body)
+    }),
+    // They may be set already, or not any more.
+    provider("get_upstream_credentials", &[200, 404], Nothing, |ids| {
+        get(format!("/v1/gateway/apis/{}/credentials", ids.api_slug))
+    }),
+    provider("remove_upstream_credentials", &[204], Nothing, |ids| {
+        Call::new(Method::DELETE, format!("/v1/gateway/apis/{}/credentials", ids.api_slug))
+    }),
     // usage and billing: for both sides
     of(Home::Consumer, "get_usage", &[200], Same, Nothing, |ids| {
         get(format!("/v1/usage?subscription={}", ids.subscription))

@@ -24,6 +24,7 @@ pub(super) struct Ids {
     pub(super) token: String,
     pub(super) service: String,
     pub(super) api: String,
+    pub(super) api_slug: String,
     pub(super) changing_api: String,
     pub(super) ending_api: String,
     pub(super) retired_api: String,
@@ -107,6 +108,7 @@ fn ghosts(ids: &Ids) -> Ids {
         token: ghost(&ids.token),
         service: ghost(&ids.service),
         api: ghost(&ids.api),
+        api_slug: unique("nothing"),
         changing_api: ghost(&ids.changing_api),
         ending_api: ghost(&ids.ending_api),
         retired_api: ghost(&ids.retired_api),
@@ -184,6 +186,7 @@ impl Scene {
                 )
                 .await),
             api: market.api.clone(),
+            api_slug: "weather".to_owned(),
             changing_api: id(&platform
                 .post(&provider.token, "/v1/catalog/apis", &json!({ "slug": "changing", "name": "Changing" }))
                 .await),
