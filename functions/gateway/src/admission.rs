@@ -51,17 +51,33 @@ pub async fn admit(
     sandbox: &Sandbox,
     store: &Store,
     id: &str,
-    mut seen: Seen,
+    seen: Seen,
     call: &mut Call,
     wish: Wish<'_>,
 ) -> Result<Admitted, StoreError> {
-    let started = Instant::now();
     // The bucket of the last try whose answer was lost. A try before it is known not to have been applied, or is in the
     // same bucket: see the condition.
-    let mut ambiguous: Option<u64> = None;
+    let mut ambiguous = None;
+    match attempt(sandbox, store, id, seen, call, wish, &mut ambiguous).await {
+        // What could not be read does not undo what may have been written.
+        Err(error) if ambiguous.is_some() => Ok(Admitted::Closed { cause: error.to_string(), unknown: true }),
+        admitted => admitted,
+    }
+}
+
+async fn attempt(
+    sandbox: &Sandbox,
+    store: &Store,
+    id: &str,
+    mut seen: Seen,
+    call: &mut Call,
+    wish: Wish<'_>,
+    ambiguous: &mut Option<u64>,
+) -> Result<Admitted, StoreError> {
+    let started = Instant::now();
     // The sequence that voids such a try.
     let mut void = None;
-    let mut place = Counted { window: 0, period: String::new() };
+    let mut place = Counted { kind: "", window: 0, period: String::new() };
     let mut fresh = false;
     let mut tries = 0;
     loop {
@@ -133,7 +149,7 @@ pub async fn admit(
             (Tried::Ambiguous(cause), _) => {
                 tracing::warn!(cause, "no answer about an admission");
                 if refused.is_none() {
-                    ambiguous = Some(seen.grant.b);
+                    *ambiguous = Some(seen.grant.b);
                 }
                 tokio::time::sleep(Duration::from_millis(PAUSE_MS << tries)).await;
             }

@@ -119,6 +119,8 @@ pub struct Call {
 /// Where an admitted call was counted: what its refund has to name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Counted {
+    /// The kind of the quota window, as the grant names it: windows of two kinds may end at the same moment.
+    pub kind: &'static str,
     /// The end of the quota window.
     pub window: i64,
     /// The entry of `p`: see [`period_key`].
@@ -210,7 +212,7 @@ pub fn window(grant: &Grant, plan: &Plan, call: &Call) -> i64 {
 #[must_use]
 pub fn counted(grant: &Grant, plan: &Plan, call: &Call, turn: bool) -> Counted {
     let hour = if turn { call.now.hour().max(grant.bh) } else { grant.bh };
-    Counted { window: window(grant, plan, call), period: period_key(hour, plan.revision) }
+    Counted { kind: plan.window_kind(), window: window(grant, plan, call), period: period_key(hour, plan.revision) }
 }
 
 /// Whether this call turns the bucket: at a new hour, or when the item has grown over its page. `seen_ms` is when this
@@ -380,7 +382,7 @@ pub fn refund(grant: &Grant, call: &Call, sequence: u64, counted: &Counted) -> U
     let mut condition =
         vec!["#b = :b", "#pe = :pe", "(attribute_not_exists(#w.#me) OR #w.#me < :seq)", "attribute_exists(#p.#pk)"];
     // New terms may have begun a window of the same end afresh: its use never falls below nothing.
-    if grant.pe == counted.window && grant.u >= call.weight {
+    if (grant.wk.as_str(), grant.pe) == (counted.kind, counted.window) && grant.u >= call.weight {
         set.push("#u = #u - :wt");
         condition.push("#u >= :wt");
         names.push(("#u", "u".to_owned()));
@@ -487,13 +489,15 @@ pub fn change(grant: &Grant, before: Option<&Plan>, plan: &Plan, now: Time) -> U
         ]);
     }
     if let Some(rate) = plan.rate {
-        let ahead = i128::from((grant.t - us(now)).max(0));
-        let before_us = before.and_then(|plan| plan.rate).map_or(rate.unit_us, |rate| rate.unit_us).max(1);
-        let scaled = ahead * i128::from(rate.unit_us) / i128::from(before_us);
+        let then = before.and_then(|plan| plan.rate).unwrap_or(rate);
+        // A change may come later than its time says: a call is let through no further ahead of its own time than the burst.
+        let from = us(now).max(grant.t.saturating_sub(then.burst.saturating_mul(then.unit_us)));
+        let ahead = i128::from((grant.t - from).max(0));
+        let scaled = ahead * i128::from(rate.unit_us) / i128::from(then.unit_us.max(1));
         let most = i128::from(rate.burst) * i128::from(rate.unit_us);
         set.push("#T = :t");
         write.names.push(("#T", "T".to_owned()));
-        write.values.push((":t", Value::N(us(now) + i64::try_from(scaled.min(most)).unwrap_or(0))));
+        write.values.push((":t", Value::N(from + i64::try_from(scaled.min(most)).unwrap_or(0))));
     }
     write.update.push(',');
     write.update.push_str(&set.join(", "));

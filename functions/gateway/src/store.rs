@@ -258,15 +258,15 @@ impl Store {
 
     /// Brings a grant to new terms, if they are newer than its own.
     pub async fn change_terms(&self, grant: &str, plan: &Plan, now: Time) -> Result<(), StoreError> {
-        let Some(image) = self.grant(grant).await? else { return Ok(()) };
-        if image.pr >= plan.revision {
-            return Ok(());
+        let mut next = self.grant(grant).await?;
+        while let Some(image) = next.filter(|image| image.pr < plan.revision) {
+            // Another change may come between: what the limiter is ahead is in units of the terms that the image is under.
+            let under = image.pr;
+            let before = self.terms(grant, under).await?.map(|terms| Plan::new(under, &terms));
+            next = self
+                .settle(grant, image, |image| (image.pr == under).then(|| change(image, before.as_ref(), plan, now)))
+                .await?;
         }
-        let before = self.terms(grant, image.pr).await?.map(|terms| Plan::new(image.pr, &terms));
-        self.settle(grant, image, |image| {
-            (image.pr < plan.revision).then(|| change(image, before.as_ref(), plan, now))
-        })
-        .await?;
         Ok(())
     }
 

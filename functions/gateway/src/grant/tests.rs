@@ -81,8 +81,13 @@ fn every_name_and_value_of_an_expression_is_used_and_every_use_has_one() {
         }
     }
     let period = period_key(HOUR, 3);
-    check(&refund(&recent(), &call(HOUR * HOUR_MS), 42, &Counted { window: HOUR + 100, period: period.clone() }));
-    check(&refund(&recent(), &call(HOUR * HOUR_MS), 42, &Counted { window: HOUR, period }));
+    check(&refund(
+        &recent(),
+        &call(HOUR * HOUR_MS),
+        42,
+        &Counted { kind: "D", window: HOUR + 100, period: period.clone() },
+    ));
+    check(&refund(&recent(), &call(HOUR * HOUR_MS), 42, &Counted { kind: "D", window: HOUR, period }));
     check(&turn(&recent(), HOUR));
     check(&voiding(&recent(), &call(HOUR * HOUR_MS), 42));
     let rate = json!({"calls": 5, "per_seconds": 1});
@@ -190,7 +195,7 @@ fn a_call_is_counted_in_the_month_of_its_bucket_and_given_back_to_it() {
     let after = Grant { bh: november.hour(), ..recent() };
     assert_eq!(entry(&after, october), format!("{}.3", november.hour()));
     let name = |grant: &Grant| {
-        let counted = Counted { window: 0, period: last.clone() };
+        let counted = Counted { kind: "D", window: 0, period: last.clone() };
         let write = refund(grant, &call(november.ms()), 42, &counted);
         write.names.into_iter().find(|(name, _)| *name == "#op").unwrap().1
     };
