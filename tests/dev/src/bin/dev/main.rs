@@ -115,7 +115,7 @@ fn environments(data: &Path, cloud: &Cloud) -> Result<(), Failure> {
     fs::create_dir_all(&folder)?;
     for function in workspace::functions()? {
         let variables = cloud.environment(&workspace::logical_id(&function)).unwrap_or_default();
-        let lines: String = variables.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+        let lines: String = variables.iter().flat_map(|(name, value)| [name.as_str(), "=", value, "\n"]).collect();
         demo::write_private(&folder.join(format!("{function}.env")), lines.as_bytes())?;
     }
     Ok(())
