@@ -111,6 +111,33 @@ impl DynamoDb {
         answer.get("Item").cloned()
     }
 
+    /// Deletes the items whose partition key begins with a prefix, as an operator would by mistake; returns how many.
+    pub(crate) fn lose(&self, table: &str, prefix: &str) -> usize {
+        let apply = |operation: &str, body: &Value| {
+            let (_, answer) = dispatch::apply(&self.core, "operator", operation, &body.to_string(), body);
+            serde_json::from_str::<Value>(&answer).unwrap_or_default()
+        };
+        let (mut lost, mut after) = (0, None);
+        loop {
+            let mut scan = json!({"TableName": table, "ConsistentRead": true});
+            if let (Some(after), Some(scan)) = (after.take(), scan.as_object_mut()) {
+                scan.insert("ExclusiveStartKey".to_owned(), after);
+            }
+            let page = apply("Scan", &scan);
+            for item in page.get("Items").and_then(Value::as_array).into_iter().flatten() {
+                let (Some(pk), Some(sk)) = (item.get("pk"), item.get("sk")) else { continue };
+                if pk.get("S").and_then(Value::as_str).is_some_and(|pk| pk.starts_with(prefix)) {
+                    apply("DeleteItem", &json!({"TableName": table, "Key": {"pk": pk, "sk": sk}}));
+                    lost += 1;
+                }
+            }
+            after = page.get("LastEvaluatedKey").cloned();
+            if after.is_none() {
+                return lost;
+            }
+        }
+    }
+
     /// Deletes items past their TTL now instead of at the next sweep; returns how many.
     pub fn sweep_ttl(&self) -> Result<usize, DataError> {
         self.core.sweep()

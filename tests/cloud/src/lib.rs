@@ -265,6 +265,11 @@ impl Cloud {
         self.dynamodb.item(table, key)
     }
 
+    /// Deletes the items of a table (`pk`, `sk`) whose partition key begins with a prefix; returns how many.
+    pub fn lose(&self, table: &str, prefix: &str) -> usize {
+        self.dynamodb.lose(table, prefix)
+    }
+
     /// Waits until no event is on its way any more; false if that takes longer than `within`.
     pub async fn settled(&self, within: Duration) -> bool {
         self.events.settled(within).await

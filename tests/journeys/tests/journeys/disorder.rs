@@ -280,3 +280,26 @@ fn a_killed_process_of_the_door_admits_at_most_what_it_counted() {
         assert_eq!(usage["units"], admitted, "{usage}");
     });
 }
+
+#[test]
+fn what_a_projection_lost_is_there_again_when_the_archive_is_replayed() {
+    alone(Settings::default(), async |platform| {
+        let market = platform.market(json!({ "currency": "EUR", "monthly_price": "30" })).await;
+        assert_eq!(market.pass(platform, "/forecast/oslo").await.status, 200);
+        let bill = market.bill(platform).await;
+        let names = market.usage(platform).await["by_operation"].clone();
+        // Keys, APIs and routes of the door; all that billing has.
+        let lost = ["K#", "A#", "V#"].map(|prefix| platform.cloud().lose("GatewayTable", prefix));
+        assert!(lost.iter().all(|rows| *rows > 0) && platform.cloud().lose("BillingTable", "") > 0, "{lost:?}");
+        platform.cloud().recycle("Gateway").await;
+        let path = format!("/v1/billing/preview?subscription={}", market.subscription);
+        assert_eq!(market.pass(platform, "/forecast/oslo").await.status, 401, "the door forgot the key");
+        assert_eq!(platform.send(Call::get(&path).bearer(&market.consumer.token)).await.status, 404);
+
+        assert!(platform.cloud().events().replay("BusArchive").unwrap() > 0);
+        assert_eq!(market.bill(platform).await["lines"], bill["lines"]);
+        assert_eq!(market.pass(platform, "/forecast/oslo").await.status, 200);
+        let usage = market.usage(platform).await;
+        assert_eq!((&usage["admitted"], &usage["by_operation"][0]["operation"]), (&json!(2), &names[0]["operation"]));
+    });
+}
