@@ -94,6 +94,8 @@ pub struct Ended {
     pub terms: u64,
     /// Units admitted and not given back.
     pub net: i64,
+    /// The number of the bucket in which it was sealed: whatever was given back late stands in it, or in one before.
+    pub b: u64,
     /// Always 1: a period is sealed once.
     pub revision: u64,
 }
@@ -271,7 +273,7 @@ impl Batch {
     fn sealed(&mut self, old: &GrantImage, new: &GrantImage) -> Result<(), NotUnderstood> {
         for ((month, terms), net) in nets(&old.p, &old.q)? {
             if !new.p.contains_key(&period_key(month, terms)) {
-                self.ended.insert((old.pk.clone(), month, terms), Ended { month, terms, net, revision: 1 });
+                self.ended.insert((old.pk.clone(), month, terms), Ended { month, terms, net, b: new.b, revision: 1 });
             }
         }
         Ok(())

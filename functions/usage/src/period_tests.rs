@@ -32,7 +32,7 @@ fn numbers(hour: i64, seal_seen: bool) -> Numbers {
     let (c, f) = (BTreeMap::from([("1.1.1.0".to_owned(), 5)]), BTreeMap::from([("1.1.1.0-".to_owned(), 1)]));
     let january = GrantImage { v: 6, b: 1, bh: FEBRUARY - 3, pr: 1, c, p, ..GrantImage::default() };
     let february = GrantImage { v: 9, b: 2, bh: FEBRUARY, pr: 1, f, ..GrantImage::default() };
-    let ended = Ended { month: month_of(FEBRUARY - 1), terms: 1, net: 40, revision: 1 };
+    let ended = Ended { month: month_of(FEBRUARY - 1), terms: 1, net: 40, b: 2, revision: 1 };
     Numbers {
         head: Some(Head { first: 1, next: 2, hour }),
         buckets: vec![Bucket::of(january, true), Bucket::of(february, false)],

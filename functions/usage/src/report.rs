@@ -116,7 +116,7 @@ impl Numbers {
             // Entries that are gone were sealed. They do not come again.
             known.get_or_insert_default().extend(now);
         }
-        for Ended { month, terms, net, revision: _ } in &self.ended {
+        for Ended { month, terms, net, .. } in &self.ended {
             let before = known.as_ref().and_then(|known| known.get(&(*month, *terms)));
             // Whatever the buckets do not show was given back between the last image of one and the seal.
             report.units(last_hour(*month), *terms, before.map_or(0, |before| net.saturating_sub(*before)));
@@ -130,13 +130,14 @@ impl Numbers {
         Ok(report)
     }
 
-    /// The end of the last hour that is known whole. A month's last hour waits for its refunds: until the month is sealed, or
-    /// the hour after it is whole.
+    /// The end of the last hour that is known whole. A month's last hour waits for its refunds: until the month is sealed and
+    /// every bucket before the seal's is there, or the hour after it is whole.
     #[must_use]
     pub fn complete_to(&self, created_at: Time) -> Time {
         let head = self.head.map(|head| {
             let month = month_of(head.hour - 1);
-            let waits = month_of(head.hour) == head.hour && self.ended.iter().all(|ended| ended.month != month);
+            let sealed = self.ended.iter().filter(|ended| ended.month == month).map(|ended| ended.b).max();
+            let waits = month_of(head.hour) == head.hour && sealed.is_none_or(|b| head.next < b);
             Head { hour: head.hour - i64::from(waits), ..head }
         });
         complete_to(head.as_ref(), created_at)
