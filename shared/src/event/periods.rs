@@ -63,7 +63,7 @@ pub struct SealedTerms {
 pub struct PeriodState {
     /// The seal's id, `{subscription}.{year}-{month}`.
     pub id: String,
-    /// 1, and 2 where a repair counted anew.
+    /// Always 1: a period is compared once.
     pub revision: u64,
     /// The subscription.
     pub subscription: SubscriptionId,
