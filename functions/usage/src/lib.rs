@@ -21,6 +21,9 @@
 //! next bucket may show that nothing is missing all the same ([`domain::Bucket::ends`]). Refused calls are counted beside the grant, in
 //! batches: at most the truth, and equal to it once the gateway's sandboxes have stopped.
 //!
+//! **How calls went** ([`timings`]): status classes and how long they took, by operation and hour. Telemetry, counted by the gateway's
+//! sandboxes beside the grants and apart from money: at most the truth, and equal to it once they have stopped.
+//!
 //! **Callers** of an operation are found through rows of their own, one per bucket, operation and key, in the order of their
 //! hours. They are filed under the provider, whom a grant's image does not name. Whoever writes a bucket reads the
 //! subscription afterwards, and whoever writes the subscription reads the buckets afterwards: one of the two sees the other.
@@ -31,6 +34,7 @@ pub mod period;
 pub mod report;
 mod routes;
 mod store;
+pub mod timings;
 
 use axum::extract::FromRef;
 use shared::chassis::{Environment, EventError, Function, Request, Response, StreamRecord, document, extract};

@@ -9,6 +9,7 @@ mod keys;
 mod odd;
 mod refused;
 mod scene;
+mod timings;
 
 use http::StatusCode;
 use scene::{Deed, Scene, answer, settings};
