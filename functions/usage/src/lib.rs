@@ -37,6 +37,7 @@ mod store;
 pub mod timings;
 
 use axum::extract::FromRef;
+use shared::chassis::table::Table;
 use shared::chassis::{Environment, EventError, Function, Request, Response, StreamRecord, document, extract};
 use shared::event::Envelope;
 use shared::page::Pages;
@@ -70,6 +71,7 @@ impl FromRef<State> for Pages {
 
 /// The function.
 pub struct App {
+    table: Table,
     router: axum::Router,
     store: Store,
 }
@@ -78,9 +80,10 @@ impl App {
     /// With its environment.
     #[must_use]
     pub fn new(environment: Environment) -> Self {
-        let store = Store::new(environment.table);
+        let store = Store::new(environment.table.clone());
         let state = State { store: store.clone(), pages: environment.pages };
-        Self { router: document::finish(routes::routes(), state, NAME, DESCRIPTION), store }
+        let table = environment.table;
+        Self { table, router: document::finish(routes::routes(), state, NAME, DESCRIPTION), store }
     }
 }
 
@@ -88,6 +91,10 @@ impl Function for App {
     async fn http(&self, request: Request) -> Response {
         // Boxed, here and below: the types of nested futures would grow past the compiler's limit.
         Box::pin(extract::serve(&self.router, request)).await
+    }
+
+    fn tells(&self) -> Option<&Table> {
+        Some(&self.table)
     }
 
     async fn event(&self, envelope: Envelope, _sent_at: Time) -> Result<(), EventError> {
