@@ -6,6 +6,7 @@
 mod cors;
 mod credentials;
 mod keys;
+mod nginx;
 mod odd;
 mod refused;
 mod scene;
