@@ -321,7 +321,8 @@ fn what_a_projection_lost_is_there_again_when_every_function_tells_it_again() {
         }
         platform.cloud().recycle("Gateway").await;
         assert_eq!(market.pass(platform, "/forecast/oslo").await.status, 401, "the door forgot the key");
-        assert_ne!(market.usage(platform).await["by_operation"], names);
+        let usage = format!("/v1/usage?subscription={}", market.subscription);
+        assert_ne!(platform.get(&market.consumer.token, usage).await["by_operation"], names);
 
         for function in ["Accounts", "Catalog", "Products", "Subscriptions", "Keys", "Usage", "Billing"] {
             for shard in 0..16 {
