@@ -30,20 +30,20 @@ pub struct Part {
     pub api: u32,
     /// The version's number within its API.
     pub version: u32,
-    part: u32,
+    row: u32,
 }
 
 impl Part {
     /// Where an operation stands, by its numbers.
     #[must_use]
     pub fn of(organization: OrganizationId, api: u32, version: u32, operation: u32) -> Self {
-        Self { organization, api, version, part: operation / PART }
+        Self { organization, api, version, row: operation / PART }
     }
 }
 
 impl std::fmt::Display for Part {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.version, self.part)
+        write!(f, "{}.{}", self.version, self.row)
     }
 }
 

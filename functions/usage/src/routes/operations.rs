@@ -188,7 +188,7 @@ pub(super) async fn list_operations(
         names.insert(version, store.operations(own, api.number, version).await?);
     }
     let whole = query.operation.is_some();
-    let named = sums.iter().map(|((version, n), Operation { total, by_hour })| OperationWent {
+    let went = sums.iter().map(|((version, n), Operation { total, by_hour })| OperationWent {
         operation: names.get(version).and_then(|names| names.get(n)).cloned().unwrap_or_else(|| format!("#{n}")),
         version: *version,
         went: Went::of(total, whole),
@@ -204,6 +204,6 @@ pub(super) async fn list_operations(
         api: api.id,
         from: Time::of_hour(from),
         to: Time::of_hour(to),
-        operations: named.collect(),
+        operations: went.collect(),
     })
 }
