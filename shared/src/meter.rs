@@ -10,6 +10,9 @@ pub const GRANT_SK: &str = "G";
 /// The beginning of the sort key of a row of refused calls: `R#{hour}#{writer}`.
 pub const REFUSED_SK: &str = "R#";
 
+/// The beginning of both keys of a row of timings, see [`TimedImage`].
+pub const TIMED: &str = "L#";
+
 /// What a counter counts: calls of an operation with a key. As an attribute's name `{key}.{api}.{version}.{operation}`, all
 /// small numbers, because names are stored and billed with every write.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
@@ -100,6 +103,29 @@ pub struct RefusedImage {
     pub sk: String,
     /// Calls refused, by the problem's slug.
     pub n: BTreeMap<String, u64>,
+}
+
+/// A row of timings: how the calls of some operations of an API's version went, in one sandbox and one hour. Absolute counts, so that
+/// a row may be written again.
+#[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct TimedImage {
+    /// `L#{organization}#{api}`: the provider's id, and the API's number.
+    pub pk: String,
+    /// `L#{hour}#{version}.{part}#{writer}`: the version's number.
+    pub sk: String,
+    /// By the operation's number.
+    pub o: BTreeMap<String, Timed>,
+}
+
+/// How calls of an operation went.
+#[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct Timed {
+    /// Calls by the class of their status, `2` to `5`; `r` are those that the door refused.
+    pub c: BTreeMap<String, u64>,
+    /// Calls that were not refused, by how long they were in the door: by the end of a bucket, in milliseconds.
+    pub t: BTreeMap<String, u64>,
+    /// Calls that went to the upstream, by how long it took.
+    pub u: BTreeMap<String, u64>,
 }
 
 #[cfg(test)]

@@ -21,7 +21,8 @@ pub mod operator;
 pub mod routes;
 mod store;
 
-use shared::chassis::{Context, Environment, Function, Request, Response};
+use shared::chassis::table::Table;
+use shared::chassis::{Context, Environment, Function, Request, Response, told};
 use shared::principal::Authentication;
 use shared::problem::Problem;
 
@@ -36,6 +37,7 @@ pub const DESCRIPTION: &str = "Organizations, their members and roles, and the t
 
 /// The function.
 pub struct App {
+    table: Table,
     router: axum::Router,
     state: AppState,
 }
@@ -44,9 +46,9 @@ impl App {
     /// From its environment.
     #[must_use]
     pub fn new(environment: Environment) -> Self {
-        let state = AppState { store: Store::new(environment.table), pages: environment.pages };
+        let state = AppState { store: Store::new(environment.table.clone()), pages: environment.pages };
         let router = shared::chassis::document::finish(routes::routes(), state.clone(), NAME, DESCRIPTION);
-        Self { router, state }
+        Self { table: environment.table, router, state }
     }
 }
 
@@ -69,6 +71,9 @@ impl Function for App {
     }
 
     async fn direct(&self, payload: serde_json::Value, context: &Context) -> Result<serde_json::Value, Problem> {
+        if payload.get("schedule").is_some() {
+            return Box::pin(told::republish(&self.table, payload, context.now)).await;
+        }
         Box::pin(operator::act(&self.state.store, payload, context.now)).await
     }
 }

@@ -12,6 +12,7 @@ mod routes;
 mod store;
 
 use shared::chassis::hop::Hops;
+use shared::chassis::table::Table;
 use shared::chassis::{Environment, EventError, Function, Request, Response, document, extract};
 use shared::event::Envelope;
 use shared::page::Pages;
@@ -34,6 +35,7 @@ pub(crate) struct AppState {
 
 /// The function.
 pub struct App {
+    table: Table,
     router: axum::Router,
     store: Store,
 }
@@ -42,9 +44,11 @@ impl App {
     /// With its environment.
     #[must_use]
     pub fn new(environment: Environment) -> Self {
-        let state = AppState { store: Store::new(environment.table), hops: Hops::default(), pages: environment.pages };
+        let state =
+            AppState { store: Store::new(environment.table.clone()), hops: Hops::default(), pages: environment.pages };
         let store = state.store.clone();
-        Self { router: document::finish(routes::routes(), state, NAME, DESCRIPTION), store }
+        let table = environment.table;
+        Self { table, router: document::finish(routes::routes(), state, NAME, DESCRIPTION), store }
     }
 }
 
@@ -52,6 +56,10 @@ impl Function for App {
     async fn http(&self, request: Request) -> Response {
         // Boxed, here and below: the types of nested futures would grow past the compiler's limit.
         Box::pin(extract::serve(&self.router, request)).await
+    }
+
+    fn tells(&self) -> Option<&Table> {
+        Some(&self.table)
     }
 
     async fn event(&self, envelope: Envelope, sent_at: Time) -> Result<(), EventError> {

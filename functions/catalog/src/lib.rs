@@ -24,6 +24,7 @@ mod routes;
 mod store;
 
 use shared::chassis::hop::Hops;
+use shared::chassis::table::Table;
 use shared::chassis::{Environment, Function, Request, Response};
 use shared::page::Pages;
 use shared::seal::Secret;
@@ -46,6 +47,7 @@ pub(crate) struct AppState {
 
 /// The function.
 pub struct App {
+    table: Table,
     router: axum::Router,
 }
 
@@ -54,12 +56,13 @@ impl App {
     #[must_use]
     pub fn new(environment: Environment, door: &Secret) -> Self {
         let state = AppState {
-            store: Store::new(environment.table),
+            store: Store::new(environment.table.clone()),
             pages: environment.pages,
             hops: Hops::default(),
             door: door.clone(),
         };
-        Self { router: shared::chassis::document::finish(routes::routes(), state, NAME, DESCRIPTION) }
+        let table = environment.table;
+        Self { table, router: shared::chassis::document::finish(routes::routes(), state, NAME, DESCRIPTION) }
     }
 }
 
@@ -72,6 +75,10 @@ pub fn document() -> utoipa::openapi::OpenApi {
 impl Function for App {
     async fn http(&self, request: Request) -> Response {
         shared::chassis::extract::serve(&self.router, request).await
+    }
+
+    fn tells(&self) -> Option<&Table> {
+        Some(&self.table)
     }
 }
 

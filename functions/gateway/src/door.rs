@@ -23,6 +23,7 @@ use crate::metrics::{self, Measured};
 use crate::routes::Match;
 use crate::sandbox::{Api, Seen};
 use crate::store::KeyRow;
+use crate::timings::{Part, Went};
 use crate::upstream::Failure;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -36,6 +37,8 @@ const FIND: Duration = Duration::from_secs(6);
 const ADMIT: Duration = Duration::from_secs(8);
 /// What giving a call back may take, or writing down refused ones.
 const SETTLE: Duration = Duration::from_secs(5);
+/// What writing down timings may take, beside the upstream.
+const ASIDE: Duration = Duration::from_secs(1);
 
 /// How long an upstream may take when so much of the call's time has passed.
 fn upstream_time(most: Duration, passed: Duration) -> Duration {
@@ -97,8 +100,14 @@ pub async fn call(app: &App, context: &Context, request: Request) -> Response {
         cors::allow(api, origin.as_ref(), &mut response);
     }
     named(&mut response, ROUTE);
-    if let (Some(namespace), Some(measured)) = (&app.settings.metrics, &measured) {
-        metrics::tell(namespace, measured, context.now, &context.request_id, response.status(), started.elapsed());
+    if let Some(measured) = &measured {
+        let (status, whole) = (response.status(), started.elapsed());
+        if let Some(namespace) = &app.settings.metrics {
+            metrics::tell(namespace, measured, context.now, &context.request_id, status, whole);
+        }
+        let (part, n) = measured.place.clone();
+        let Measured { admitted, upstream, .. } = *measured;
+        app.timings.count(part, n, Went { admitted, status, whole, upstream }, context.now);
     }
     response
 }
@@ -160,8 +169,13 @@ async fn pass(
             .await
             .map_err(late)??;
     let current = api.state.current.as_ref().ok_or_else(Problem::not_found)?;
-    let operation = route.operation.clone();
-    let measured = measured.insert(Measured { api: target.api.to_owned(), operation, upstream: None });
+    let measured = measured.insert(Measured {
+        api: target.api.to_owned(),
+        operation: route.operation.clone(),
+        place: (Part::of(api.state.organization.id, api.state.number, current.number, route.n), route.n),
+        admitted: false,
+        upstream: None,
+    });
 
     // 3. Admit what can be forwarded.
     let (id, outgoing) = (api.state.id, outgoing(app, context, request, target.path, &api)?);
@@ -202,17 +216,22 @@ async fn pass(
     };
 
     // 4. Forward, and 5. settle: what failed is given back.
+    measured.admitted = true;
     let client = if api.state.visibility == Visibility::Private { &app.private } else { &app.upstreams };
     app.health.count(id, url);
     let (within, sent) = (upstream_time(app.settings.timeout, started.elapsed()), Instant::now());
-    let outcome = client.send(outgoing, within, || app.health.retry(id)).await.and_then(|response| {
-        match response.status().as_u16() {
-            200..600 => Ok(response),
-            // Lambda can neither switch protocols nor answer with what is no status.
-            other => Err(Failure::Failed(format!("the upstream answered with status {other}"))),
-        }
+    let sending = async {
+        let outcome = client.send(outgoing, within, || app.health.retry(id)).await;
+        (outcome, sent.elapsed())
+    };
+    // A sandbox that has answered freezes: what earlier calls left to write is written while the upstream works.
+    let ((outcome, took), ()) = tokio::join!(sending, write_timings(app, now));
+    measured.upstream = Some(took);
+    let outcome = outcome.and_then(|response| match response.status().as_u16() {
+        200..600 => Ok(response),
+        // Lambda can neither switch protocols nor answer with what is no status.
+        other => Err(Failure::Failed(format!("the upstream answered with status {other}"))),
     });
-    measured.upstream = Some(sent.elapsed());
     let passed_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
     app.health.settle(id, outcome.as_ref().is_err_and(Failure::is_away), now.plus_ms(passed_ms));
     let failed = outcome.as_ref().map_or(true, |response| response.status().is_server_error());
@@ -233,6 +252,17 @@ async fn pass(
     match outcome {
         Ok(response) => Ok(incoming(context, response, ours, method == Method::HEAD)),
         Err(failure) => Err(Refused::new(upstream_problem(failure, given_back), ours)),
+    }
+}
+
+/// Writes a batch of timings that is due. What is not written in time is written with the next batch.
+async fn write_timings(app: &App, now: Time) {
+    if app.timings.due(now) {
+        match timeout(ASIDE, app.timings.write(&app.store, &app.sandbox.writer)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "timings not written yet"),
+            Err(_) => tracing::warn!("timings not written in time"),
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 //! A call is `/call/{organization}/{api}/{path…}` with a key. [`door`] takes it through six steps: authenticate (a keyed hash
 //! in the key, then a row that never changes), match (compiled [`routes`] of a version that never changes), admit (ONE
 //! conditional write on the grant, [`grant`] and [`admission`]), forward ([`upstream`]), settle (a failed call is given back,
-//! once) and answer. Refused calls write nothing to the grant; they are counted aside ([`refused`]).
+//! once) and answer. Refused calls write nothing to the grant; they are counted aside ([`refused`]),
+//! and so is how long calls take ([`timings`]).
 //!
 //! What must hold from the next call on is told to the door before it is answered: `POST /v1/gateway/events`, and the same
 //! [`events`] come again from the bus. What a [`sandbox`] keeps between calls is only ever a guess: the write's condition
@@ -13,6 +14,7 @@
 //! ([`seal`]), one after the other, into the event `gateway.seal` that invoices are made from.
 
 pub mod admission;
+mod aside;
 pub mod control;
 mod cors;
 pub mod credentials;
@@ -31,6 +33,7 @@ pub mod routes;
 pub mod sandbox;
 pub mod seal;
 pub mod store;
+pub mod timings;
 pub mod upstream;
 
 use std::time::{Duration, Instant};
@@ -49,6 +52,7 @@ use crate::reach::{Range, Reach};
 use crate::refused::Refused;
 use crate::sandbox::Sandbox;
 use crate::store::{Store, Swept};
+use crate::timings::Timings;
 use crate::upstream::Upstreams;
 
 /// How often the sweep comes, in milliseconds, and how long one may take.
@@ -121,6 +125,7 @@ pub struct App {
     store: Store,
     sandbox: Sandbox,
     refused: Refused,
+    timings: Timings,
     upstreams: Upstreams,
     private: Upstreams,
     health: Health,
@@ -141,15 +146,21 @@ impl App {
             control: control::router(store.clone(), settings.secret.clone(), settings.keys.clone()),
             sandbox: Sandbox::default(),
             refused: Refused::default(),
+            timings: Timings::default(),
             store,
             settings,
         }
     }
 
-    /// Writes what is left of the batch of refused calls.
+    /// Writes what is left of the batches of refused calls and timings.
     pub async fn close(&self) {
-        if let Err(error) = self.refused.write(&self.store, &self.sandbox.writer).await {
-            tracing::error!(%error, "refused calls lost");
+        let writer = &self.sandbox.writer;
+        let (refused, timings) =
+            tokio::join!(self.refused.write(&self.store, writer), self.timings.write(&self.store, writer));
+        for (lost, result) in [("refused calls", refused), ("timings", timings)] {
+            if let Err(error) = result {
+                tracing::error!(%error, lost, "counts lost");
+            }
         }
     }
 

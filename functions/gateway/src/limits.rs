@@ -69,9 +69,14 @@ pub(crate) fn announcements(context: &Context, api: &ApiState, current: &Current
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::grant::Grant;
+    use crate::grant::tests::recent;
+    use crate::plan::Plan;
 
     fn told(version: &Value, visibility: &str, deprecated: bool) -> Vec<(String, String)> {
         let mut context = Context::direct("r", Time::from_ms(0));
@@ -95,6 +100,54 @@ mod tests {
 
     fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
         expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    /// Both headers: the policy, and what is left of it.
+    fn of(terms: &Value, image: Grant, at: &str) -> Vec<String> {
+        let plan = Arc::new(Plan::new(1, &crate::plan::tests::terms(terms)));
+        let seen = Seen { grant: image, plan, bucket_seen_ms: 0 };
+        let headers = limits(&seen, at.parse().unwrap());
+        let told = ["ratelimit-policy", "ratelimit"].map(|name| headers.get(name).map(|value| value.to_str().unwrap()));
+        told.into_iter().flatten().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn what_is_left_of_a_quota_is_told_until_its_window_ends() {
+        let end = "2026-03-01T00:00:00Z".parse::<Time>().unwrap().hour();
+        let quota = json!({"quota": {"calls": 100, "period": "month"}});
+        let of = |used: i64, at| of(&quota, Grant { pe: end, u: used, ..recent() }, at);
+        let policy = "\"quota\";q=100;w=2419200";
+        assert_eq!(of(30, "2026-02-28T23:59:00Z"), [policy, "\"quota\";r=70;t=60"]);
+        assert_eq!(of(30, "2026-02-28T23:59:58.999Z"), [policy, "\"quota\";r=70;t=2"], "no second too early");
+        assert_eq!(of(100, "2026-02-28T23:59:00Z"), [policy, "\"quota\";r=0;t=60"]);
+        assert_eq!(of(103, "2026-02-28T23:59:00Z"), [policy, "\"quota\";r=0;t=60"], "a soft quota may be passed");
+        // The next window has begun, and no call has turned it yet.
+        let next = "\"quota\";q=100;w=2678400";
+        assert_eq!(of(100, "2026-03-01T00:00:00Z"), [next, "\"quota\";r=100;t=2678400"]);
+    }
+
+    #[test]
+    fn what_is_left_of_a_rate_is_told_until_all_of_it_is_there_again() {
+        let at = "2026-02-01T00:00:00Z";
+        let now_us = us(at.parse().unwrap());
+        let rate = json!({"rate": {"calls": 1, "per_seconds": 10, "burst": 5}});
+        let of = |ahead_us: i64| of(&rate, Grant { t: now_us + ahead_us, ..recent() }, at);
+        let policy = "\"rate\";q=5;w=50";
+        assert_eq!(of(-7), [policy, "\"rate\";r=5;t=0"]);
+        assert_eq!(of(20_000_000), [policy, "\"rate\";r=3;t=20"]);
+        assert_eq!(of(20_000_001), [policy, "\"rate\";r=2;t=21"], "neither a unit nor a second too early");
+        assert_eq!(of(60_000_000), [policy, "\"rate\";r=0;t=60"]);
+    }
+
+    #[test]
+    fn both_limits_are_told_together_and_none_where_there_is_none() {
+        let end = "2026-02-02T00:00:00Z".parse::<Time>().unwrap().hour();
+        let both = json!({"quota": {"calls": 9, "period": "day"}, "rate": {"calls": 1, "per_seconds": 2}});
+        assert_eq!(
+            of(&both, Grant { pe: end, u: 1, ..recent() }, "2026-02-01T12:00:00Z"),
+            ["\"quota\";q=9;w=86400, \"rate\";q=1;w=2", "\"quota\";r=8;t=43200, \"rate\";r=1;t=0"]
+        );
+        assert_eq!(of(&json!({}), recent(), "2026-02-01T12:00:00Z"), Vec::<String>::new());
     }
 
     #[test]

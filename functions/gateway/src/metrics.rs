@@ -10,6 +10,8 @@ use std::time::Duration;
 use serde::Serialize;
 use shared::time::Time;
 
+use crate::timings::Part;
+
 /// One call, as far as it is measured.
 #[derive(Debug)]
 pub(crate) struct Measured {
@@ -17,6 +19,10 @@ pub(crate) struct Measured {
     pub(crate) api: String,
     /// The operation's id.
     pub(crate) operation: String,
+    /// Where its timings stand, and its number.
+    pub(crate) place: (Part, u32),
+    /// Whether the call was admitted.
+    pub(crate) admitted: bool,
     /// How long the upstream took, with a retry; none when it was not called.
     pub(crate) upstream: Option<Duration>,
 }
@@ -120,6 +126,8 @@ mod tests {
         let measured = Measured {
             api: "nimbus/weather".into(),
             operation: "getForecast".into(),
+            place: (Part::of(shared::id::OrganizationId::new(), 1, 1, 1), 1),
+            admitted: true,
             upstream: Some(Duration::from_micros(12_346)),
         };
         let at = Time::from_ms(1_800_000_000_000);

@@ -8,6 +8,7 @@
 //! | subscription id | `SEAL#{year}-{month}` | a month's seal, immutable |
 //! | subscription id | `OUT#{uuid}` | outbox |
 //! | subscription id | `R#{hour}#{writer}` | calls that one sandbox refused in one hour |
+//! | `L#{organization}#{api}` | `L#{hour}#{version}.{part}#{writer}` | how long calls took in one sandbox in one hour |
 //! | `K#{sha256}` | `K` | which grant a key opens, immutable |
 //! | `A#{organization}/{api}` | `A` | an API: upstream and current version |
 //! | the same | `C` | its upstream credentials, sealed |
@@ -16,6 +17,7 @@
 
 mod credentials;
 mod seals;
+mod timings;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -40,8 +42,8 @@ const TRY: Duration = Duration::from_millis(1500);
 /// How long an admission or a refund may try.
 const BUDGET: Duration = Duration::from_secs(3);
 const SHARDS: u32 = 16;
-/// A row of refused calls is kept for a week: `usage` has it from the stream at once.
-const REFUSED_S: i64 = 7 * 24 * 3600;
+/// A row of refused calls or timings is kept for a week: `usage` has it from the stream at once.
+const ASIDE_S: i64 = 7 * 24 * 3600;
 
 /// The gateway's own table.
 #[derive(Clone, Debug)]
@@ -404,7 +406,7 @@ impl Store {
             n: &'a HashMap<&'static str, u64>,
         }
         let row = Row::new(grant, format!("{REFUSED_SK}{hour}#{writer}"), &Refused { n: counts })?
-            .ttl(now.seconds() + REFUSED_S);
+            .ttl(now.seconds() + ASIDE_S);
         self.put(row).await
     }
 

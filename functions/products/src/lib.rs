@@ -19,6 +19,7 @@ mod store;
 pub mod terms;
 
 use shared::chassis::hop::Hops;
+use shared::chassis::table::Table;
 use shared::chassis::{Environment, Function, Request, Response};
 
 use crate::routes::AppState;
@@ -32,6 +33,7 @@ pub const DESCRIPTION: &str =
 
 /// The function.
 pub struct App {
+    table: Table,
     router: axum::Router,
 }
 
@@ -39,8 +41,10 @@ impl App {
     /// From its environment.
     #[must_use]
     pub fn new(environment: Environment) -> Self {
-        let state = AppState { store: Store::new(environment.table), pages: environment.pages, hops: Hops::default() };
-        Self { router: shared::chassis::document::finish(routes::routes(), state, NAME, DESCRIPTION) }
+        let state =
+            AppState { store: Store::new(environment.table.clone()), pages: environment.pages, hops: Hops::default() };
+        let table = environment.table;
+        Self { table, router: shared::chassis::document::finish(routes::routes(), state, NAME, DESCRIPTION) }
     }
 }
 
@@ -53,6 +57,10 @@ pub fn document() -> utoipa::openapi::OpenApi {
 impl Function for App {
     async fn http(&self, request: Request) -> Response {
         Box::pin(shared::chassis::extract::serve(&self.router, request)).await
+    }
+
+    fn tells(&self) -> Option<&Table> {
+        Some(&self.table)
     }
 }
 

@@ -25,6 +25,7 @@ mod store;
 
 use axum::extract::FromRef;
 use shared::chassis::hop::Hops;
+use shared::chassis::table::Table;
 use shared::chassis::{Context, Environment, Function, Request, Response, door};
 use shared::event::{Envelope, SubscriptionState};
 use shared::page::Pages;
@@ -62,6 +63,7 @@ impl FromRef<State> for Pages {
 
 /// The function.
 pub struct App {
+    table: Table,
     router: axum::Router,
 }
 
@@ -69,9 +71,14 @@ impl App {
     /// With its environment, and the secret that seals what the door is told.
     #[must_use]
     pub fn new(environment: Environment, door: Secret) -> Self {
-        let state =
-            State { store: Store::new(environment.table), pages: environment.pages, hops: Hops::default(), door };
-        Self { router: shared::chassis::document::finish(routes::routes(), state, NAME, DESCRIPTION) }
+        let state = State {
+            store: Store::new(environment.table.clone()),
+            pages: environment.pages,
+            hops: Hops::default(),
+            door,
+        };
+        let table = environment.table;
+        Self { table, router: shared::chassis::document::finish(routes::routes(), state, NAME, DESCRIPTION) }
     }
 }
 
@@ -84,6 +91,10 @@ pub fn document() -> OpenApi {
 impl Function for App {
     async fn http(&self, request: Request) -> Response {
         shared::chassis::extract::serve(&self.router, request).await
+    }
+
+    fn tells(&self) -> Option<&Table> {
+        Some(&self.table)
     }
 }
 

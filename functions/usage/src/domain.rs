@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use shared::meter::{Counter, GrantImage, REFUSED_SK, RefusedImage, period_key, read_period_key};
+use shared::meter::{Counter, GrantImage, REFUSED_SK, RefusedImage, TimedImage, period_key, read_period_key};
 use shared::time::Time;
+
+use crate::timings::{self, Place, Timings};
 
 /// A row of folded hours has at most so many counters, so that it stays far below the 400 KB that an item may have.
 const FOLDED_COUNTERS_MAX: usize = 2_000;
@@ -223,6 +225,8 @@ pub struct Batch {
     pub ended: BTreeMap<(String, i64, u64), Ended>,
     /// Refused calls, by subscription, hour and writer.
     pub refused: BTreeMap<(String, i64, String), Refused>,
+    /// Timings, by their place and hour.
+    pub timed: BTreeMap<(Place, i64), Timings>,
 }
 
 impl Batch {
@@ -264,6 +268,16 @@ impl Batch {
         let key = (image.pk, hour, writer.to_owned());
         if self.refused.get(&key).is_none_or(|kept| kept.revision < revision) {
             self.refused.insert(key, Refused { hour, n: image.n, revision });
+        }
+        Ok(())
+    }
+
+    /// Takes a row of timings.
+    pub fn timed(&mut self, image: TimedImage) -> Result<(), NotUnderstood> {
+        let (place, row) = timings::read(image)?;
+        let key = (place, row.hour);
+        if self.timed.get(&key).is_none_or(|kept| kept.revision < row.revision) {
+            self.timed.insert(key, row);
         }
         Ok(())
     }

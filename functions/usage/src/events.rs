@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use shared::chassis::{EventError, StreamRecord};
 use shared::event::{ApiState, Envelope, KeyState, RoutesState, SealState, State, SubscriptionState};
-use shared::meter::{GRANT_SK, GrantImage, RefusedImage};
+use shared::meter::{GRANT_SK, GrantImage, RefusedImage, TIMED, TimedImage};
 
 use crate::domain::Batch;
 use crate::period::Period;
@@ -92,6 +92,8 @@ fn take(batch: &mut Batch, record: StreamRecord) -> Result<(), EventError> {
     };
     let taken = if sk == GRANT_SK {
         batch.grant(read::<GrantImage>(record.old)?, read::<GrantImage>(record.new)?)
+    } else if sk.starts_with(TIMED) {
+        read::<TimedImage>(record.new)?.map_or(Ok(()), |image| batch.timed(image))
     } else {
         // A row that expired was counted when it was written.
         read::<RefusedImage>(record.new)?.map_or(Ok(()), |image| batch.refused(image))

@@ -21,6 +21,9 @@
 //! next bucket may show that nothing is missing all the same ([`domain::Bucket::ends`]). Refused calls are counted beside the grant, in
 //! batches: at most the truth, and equal to it once the gateway's sandboxes have stopped.
 //!
+//! **How calls went** ([`timings`]): status classes and how long they took, by operation and hour. Telemetry, counted by the gateway's
+//! sandboxes beside the grants and apart from money: at most the truth, and equal to it once they have stopped.
+//!
 //! **Callers** of an operation are found through rows of their own, one per bucket, operation and key, in the order of their
 //! hours. They are filed under the provider, whom a grant's image does not name. Whoever writes a bucket reads the
 //! subscription afterwards, and whoever writes the subscription reads the buckets afterwards: one of the two sees the other.
@@ -31,8 +34,10 @@ pub mod period;
 pub mod report;
 mod routes;
 mod store;
+pub mod timings;
 
 use axum::extract::FromRef;
+use shared::chassis::table::Table;
 use shared::chassis::{Environment, EventError, Function, Request, Response, StreamRecord, document, extract};
 use shared::event::Envelope;
 use shared::page::Pages;
@@ -66,6 +71,7 @@ impl FromRef<State> for Pages {
 
 /// The function.
 pub struct App {
+    table: Table,
     router: axum::Router,
     store: Store,
 }
@@ -74,9 +80,10 @@ impl App {
     /// With its environment.
     #[must_use]
     pub fn new(environment: Environment) -> Self {
-        let store = Store::new(environment.table);
+        let store = Store::new(environment.table.clone());
         let state = State { store: store.clone(), pages: environment.pages };
-        Self { router: document::finish(routes::routes(), state, NAME, DESCRIPTION), store }
+        let table = environment.table;
+        Self { table, router: document::finish(routes::routes(), state, NAME, DESCRIPTION), store }
     }
 }
 
@@ -84,6 +91,10 @@ impl Function for App {
     async fn http(&self, request: Request) -> Response {
         // Boxed, here and below: the types of nested futures would grow past the compiler's limit.
         Box::pin(extract::serve(&self.router, request)).await
+    }
+
+    fn tells(&self) -> Option<&Table> {
+        Some(&self.table)
     }
 
     async fn event(&self, envelope: Envelope, _sent_at: Time) -> Result<(), EventError> {

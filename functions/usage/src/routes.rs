@@ -1,6 +1,7 @@
 //! The HTTP side: who may see which numbers, and their names.
 
 mod callers;
+mod operations;
 mod periods;
 
 use std::collections::btree_map::Entry;
@@ -30,6 +31,7 @@ pub(crate) fn routes() -> OpenApiRouter<crate::State> {
     OpenApiRouter::new()
         .routes(routes!(get_usage))
         .routes(routes!(callers::list_callers))
+        .routes(routes!(operations::list_operations))
         .routes(routes!(periods::list_periods))
 }
 
@@ -199,13 +201,17 @@ async fn get_usage(
 /// The hours asked for: `from..to`.
 fn hours(query: &UsageQuery, now: Time) -> Result<(i64, i64), Problem> {
     let to = query.to.unwrap_or(now.month().1);
-    let from = query.from.unwrap_or(to.plus_ms(-1).month().0);
+    span(query.from.unwrap_or(to.plus_ms(-1).month().0), to, REPORT_DAYS_MAX)
+}
+
+/// The full hours from one moment to another, at most so many days later.
+fn span(from: Time, to: Time, days_max: i64) -> Result<(i64, i64), Problem> {
     let (from, to) = (from.hour(), to.plus_ms(HOUR_MS - 1).hour());
     if from >= to {
         return Err(Problem::parameter("from", "must be before `to`"));
     }
-    if to - from > REPORT_DAYS_MAX * 24 {
-        return Err(Problem::parameter("from", format!("must be at most {REPORT_DAYS_MAX} days before `to`")));
+    if to - from > days_max * 24 {
+        return Err(Problem::parameter("from", format!("must be at most {days_max} days before `to`")));
     }
     Ok((from, to))
 }

@@ -19,6 +19,7 @@ use crate::domain::{Batch, Bucket, Head, counter};
 mod names;
 mod numbers;
 mod periods;
+mod timings;
 
 pub(crate) use names::{Key, OperationAt};
 
@@ -126,6 +127,7 @@ impl Store {
                 .ttl(Time::of_hour(*hour).seconds().saturating_add(REFUSED_KEPT_S));
             self.table.project(row, refused.revision).await?;
         }
+        self.keep_timings(batch).await?;
         Ok(moved)
     }
 
@@ -204,11 +206,20 @@ impl Store {
         from: i64,
         limit: usize,
     ) -> Result<Vec<Called>, StoreError> {
-        let pk = calls_pk(organization, api, at.version, at.n);
+        self.at_most(limit, &calls_pk(organization, api, at.version, at.n), (&format!("{from:010}"), "~")).await
+    }
+
+    /// The rows of a partition whose sort keys lie between two bounds, in order: all of them, or more than `limit`.
+    async fn at_most<T: DeserializeOwned>(
+        &self,
+        limit: usize,
+        pk: &str,
+        bounds: (&str, &str),
+    ) -> Result<Vec<T>, StoreError> {
         let mut rows = Vec::new();
         let mut after = None;
         loop {
-            let (page, next) = self.range(&pk, (&format!("{from:010}"), "~"), Order::Ascending, PAGE, after).await?;
+            let (page, next) = self.range(pk, bounds, Order::Ascending, PAGE, after).await?;
             rows.extend(page);
             match next {
                 Some(next) if rows.len() <= limit => after = Some(next),

@@ -13,6 +13,7 @@ mod invocation;
 pub mod reply;
 pub mod table;
 mod telemetry;
+pub mod told;
 pub mod transaction;
 
 pub use context::Context;
@@ -73,13 +74,25 @@ pub trait Function: Send + Sync + 'static {
         }
     }
 
+    /// The table whose events an operator can have told again, see [`told`].
+    fn tells(&self) -> Option<&table::Table> {
+        None
+    }
+
     /// What an operator or a schedule sends: a JSON object, and a JSON answer.
     fn direct(
         &self,
-        _payload: serde_json::Value,
-        _context: &Context,
+        payload: serde_json::Value,
+        context: &Context,
     ) -> impl Future<Output = Result<serde_json::Value, Problem>> + Send {
-        async { Err(Problem::new(crate::problem::Kind::ValidationFailed, "This function takes no such payload.")) }
+        async move {
+            match self.tells() {
+                Some(table) => Box::pin(told::republish(table, payload, context.now)).await,
+                None => {
+                    Err(Problem::new(crate::problem::Kind::ValidationFailed, "This function takes no such payload."))
+                }
+            }
+        }
     }
 }
 

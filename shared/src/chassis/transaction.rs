@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, Trans
 use super::extract::Idempotency;
 use super::reply::Reply;
 use super::table::{ALL_OLD, Item, Remembered, Row, StoreError, Table};
+use super::told;
 use crate::event::{Envelope, State};
 use crate::time::Time;
 
@@ -16,6 +17,11 @@ const REMEMBERED_S: i64 = 24 * 3600;
 /// An event stays in the outbox for two days: twice as long as a stream keeps it.
 const OUTBOX_S: i64 = 48 * 3600;
 const ATTEMPTS_MAX: u32 = 6;
+
+/// The row that makes an event go out.
+pub(super) fn outbox(pk: &str, envelope: &Envelope, now: Time) -> Result<Row, StoreError> {
+    Ok(Row::new(pk, format!("OUT#{}", uuid::Uuid::now_v7()), envelope)?.ttl(now.seconds() + OUTBOX_S))
+}
 
 /// What came of a transaction. Nothing was written unless it is `Done`.
 #[derive(Clone, Debug)]
@@ -135,13 +141,21 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// The event of a resource's new state, in the outbox of `pk`: it is told if and only if all of this is written.
+    /// The event of a resource's new state, in the outbox of `pk`: it is told if and only if all of this is written. It is kept
+    /// beside it, to be told again when an operator asks for it.
     pub fn emit<S: State>(&mut self, pk: &str, state: &S, now: Time) -> Result<(), StoreError> {
         let envelope = Envelope::of(state).map_err(Self::build_error)?;
-        self.outbox(pk, &envelope, now)
+        self.put("outbox", outbox(pk, &envelope, now)?)?;
+        self.put("told", told::row(&envelope)?)
     }
 
-    /// The event of a resource that is gone.
+    /// The same for what is told again from a row of its own.
+    pub fn tell<S: State>(&mut self, pk: &str, state: &S, now: Time) -> Result<(), StoreError> {
+        let envelope = Envelope::of(state).map_err(Self::build_error)?;
+        self.put("outbox", outbox(pk, &envelope, now)?)
+    }
+
+    /// The event of a resource that is gone, like [`Transaction::emit`].
     pub fn emit_gone<S: State>(
         &mut self,
         pk: &str,
@@ -149,12 +163,9 @@ impl<'a> Transaction<'a> {
         revision: u64,
         now: Time,
     ) -> Result<(), StoreError> {
-        self.outbox(pk, &Envelope::tombstone::<S>(id, revision), now)
-    }
-
-    fn outbox(&mut self, pk: &str, envelope: &Envelope, now: Time) -> Result<(), StoreError> {
-        let row = Row::new(pk, format!("OUT#{}", uuid::Uuid::now_v7()), envelope)?.ttl(now.seconds() + OUTBOX_S);
-        self.put("outbox", row)
+        let envelope = Envelope::tombstone::<S>(id, revision);
+        self.put("outbox", outbox(pk, &envelope, now)?)?;
+        self.put("told", told::row(&envelope)?)
     }
 
     /// Remembers the answer for a repetition of the request.

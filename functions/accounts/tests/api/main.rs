@@ -277,6 +277,7 @@ async fn the_last_owner_stays() {
             .status,
         201
     );
+    world.0.tells_all_again().await;
 }
 
 #[tokio::test]

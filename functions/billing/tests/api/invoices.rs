@@ -172,6 +172,7 @@ async fn terms_of_two_currencies_are_two_invoices() {
         let again = house.post(CONSUMER, &format!("{}/recompute", path(invoice)), &json!({})).await.is(200);
         assert_eq!(again["identical"], true);
     }
+    house.tells_all_again().await;
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 use shared::chassis::reply::Reply;
 use shared::chassis::table::{Row, Slice, StoreError};
+use shared::chassis::told;
 use shared::chassis::transaction::{Commit, Transaction};
 use shared::id::{ApiId, VersionId};
 use shared::page::PageRequest;
@@ -322,7 +323,9 @@ impl Store {
             }
             if first_time {
                 for routes in routes_states(api, version, &operations) {
-                    transaction.emit(&api.id.to_string(), &routes, writer.now)?;
+                    // Both would be too much for one transaction. Routes that are kept and never told are nobody's current ones.
+                    told::keep(&self.table, &routes).await?;
+                    transaction.tell(&api.id.to_string(), &routes, writer.now)?;
                 }
             }
         } else if let (true, Some(successor)) = (moves, wanted) {

@@ -184,6 +184,7 @@ async fn a_version_is_deprecated_before_it_retires_and_the_one_before_takes_its_
         404,
         "what is retired is offered to no one"
     );
+    house.tells_all_again().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

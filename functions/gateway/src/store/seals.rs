@@ -54,7 +54,7 @@ impl Store {
         let text = serde_json::to_string(&seal).map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let sk = format!("{SEAL_SK}{}", month_name(seal.from));
         transaction.create("seal", Row::new(id, sk, &SealRow { seal: text })?)?;
-        transaction.emit(id, &seal, now)?;
+        transaction.tell(id, &seal, now)?;
         match transaction.commit().await? {
             Commit::Done => tracing::info!(seal = seal.id, "month sealed"),
             // It was told before.
@@ -91,7 +91,7 @@ impl Store {
                 let seal: SealState =
                     serde_json::from_str(&row.seal).map_err(|error| StoreError::Unavailable(error.to_string()))?;
                 let mut transaction = self.table.transaction();
-                transaction.emit(id, &seal, now)?;
+                transaction.tell(id, &seal, now)?;
                 transaction.commit().await?;
                 told += 1;
             }

@@ -13,7 +13,7 @@ use crate::{is, outcome};
 
 /// Counts what goes out to the table.
 #[derive(Clone, Debug, Default)]
-struct Counter(Arc<AtomicUsize>);
+pub(crate) struct Counter(Arc<AtomicUsize>);
 
 impl Intercept for Counter {
     fn name(&self) -> &'static str {
@@ -32,7 +32,7 @@ impl Intercept for Counter {
 }
 
 impl Counter {
-    fn since(&self) -> usize {
+    pub(crate) fn since(&self) -> usize {
         self.0.swap(0, Ordering::SeqCst)
     }
 }

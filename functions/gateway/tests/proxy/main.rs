@@ -6,9 +6,11 @@
 mod cors;
 mod credentials;
 mod keys;
+mod nginx;
 mod odd;
 mod refused;
 mod scene;
+mod timings;
 
 use http::StatusCode;
 use scene::{Deed, Scene, answer, settings};

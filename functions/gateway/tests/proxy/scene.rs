@@ -60,7 +60,11 @@ impl Upstream {
             }
         };
         let text = String::from_utf8_lossy(&bytes[..head]).into_owned();
-        let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+        let length = text
+            .lines()
+            .filter_map(|line| line.split_once(": "))
+            .find_map(|(name, value)| name.eq_ignore_ascii_case("content-length").then(|| value.parse().ok())?)
+            .unwrap_or(0);
         while bytes.len() < head + length {
             match stream.read(&mut buffer).await {
                 Ok(n) if n > 0 => bytes.extend_from_slice(&buffer[..n]),
@@ -80,6 +84,11 @@ impl Upstream {
     /// What it does next; after that it answers 200.
     pub(crate) fn will(&self, deeds: impl IntoIterator<Item = Deed>) {
         self.deeds.lock().unwrap().extend(deeds);
+    }
+
+    /// What it was to do and was not asked for.
+    pub(crate) fn forget(&self) {
+        self.deeds.lock().unwrap().clear();
     }
 
     /// The heads of the requests since it was last asked.

@@ -100,6 +100,7 @@ async fn a_rotation_tells_the_door_of_both_keys_and_is_not_done_twice() {
         consumer(&world, &format!("GET /v1/keys/{}", first.text("/id")), json!(null)).await.body["state"],
         "expired"
     );
+    world.tells_all_again().await;
 }
 
 #[tokio::test]
@@ -195,4 +196,22 @@ async fn a_name_is_changed_with_the_etag() {
         world.call(by, &line, &[("if-match", &made.headers["etag"])], Some(json!({"name": "c"}))).await.problem(),
         (412, "precondition-failed", "/header/if-match")
     );
+}
+
+#[tokio::test]
+async fn many_events_are_told_again_page_by_page_and_a_wrong_command_is_refused() {
+    let world = world().await;
+    for n in 0..4 {
+        issue(&world, &format!("key {n}")).await.is(201);
+    }
+    world.tells_all_again().await;
+    for (bad, said) in [
+        (json!({"schedule": "sweep"}), "republish"),
+        (json!({"schedule": "republish"}), "shard"),
+        (json!({"schedule": "republish", "shard": 16}), "0 to 15"),
+        (json!({"schedule": "republish", "shard": 0, "all": true}), "all"),
+    ] {
+        let refused = world.send(&bad).await.to_string();
+        assert!(refused.contains("validation-failed") && refused.contains(said), "{refused}");
+    }
 }

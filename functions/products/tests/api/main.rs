@@ -170,6 +170,7 @@ async fn plans_have_immutable_versions() {
         )
         .await;
     assert_eq!(wrong.problem(), (422, "validation-failed", "/quota/period"));
+    house.tells_all_again().await;
 }
 
 #[tokio::test]

@@ -93,6 +93,7 @@ async fn a_subscription_lives_and_both_sides_see_it() {
     let revisions: Vec<_> =
         events.iter().filter(|event| event.kind == "subscriptions.subscription").map(|event| event.revision).collect();
     assert_eq!(revisions, [1, 2, 3, 4, 5]);
+    world.tells_all_again().await;
 }
 
 #[tokio::test]
@@ -232,4 +233,5 @@ async fn an_app_is_changed_with_its_etag_and_removed_when_nobody_calls() {
             .count(),
         1
     );
+    world.tells_all_again().await;
 }

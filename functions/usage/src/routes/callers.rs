@@ -51,7 +51,7 @@ impl<'de> Deserialize<'de> for Window {
 }
 
 /// An alias, because a document's schema is made of names without parameters.
-type NameOfApi = Name<Api>;
+pub(super) type NameOfApi = Name<Api>;
 
 /// Which operation, and how far back.
 #[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]

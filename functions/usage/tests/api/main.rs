@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod month;
+mod operations;
 
 use house::{House, Who};
 use serde_json::{Value, json};
@@ -140,7 +141,8 @@ async fn every_sample_call_is_answered() {
     let house = new().await;
     house.send(&sample("queue-names")).await;
     house.send(&sample("stream-grant")).await;
-    for name in ["http-usage", "http-callers", "http-periods"] {
+    house.send(&sample("stream-timings")).await;
+    for name in ["http-usage", "http-callers", "http-periods", "http-operations"] {
         let answer = house.send(&sample(name)).await;
         assert_eq!(answer["statusCode"], 200, "{name}: {answer}");
     }

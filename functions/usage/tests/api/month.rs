@@ -102,6 +102,7 @@ async fn a_seal_that_differs_is_shown_and_told_with_both_numbers() {
     assert_eq!((told.len(), told[0].units, told[0].sealed_units), (1, 5, 6));
     assert_eq!(periods(&house, CONSUMER).await[0]["by_terms"], json!([{"revision": 1, "units": 5, "sealed_units": 6}]));
     assert_eq!(periods(&house, CONSUMER).await[0]["equal"], false);
+    house.tells_all_again().await;
 }
 
 #[tokio::test]

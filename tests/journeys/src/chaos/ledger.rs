@@ -332,3 +332,7 @@ impl fmt::Display for Ledger {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

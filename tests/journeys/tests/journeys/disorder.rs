@@ -303,3 +303,45 @@ fn what_a_projection_lost_is_there_again_when_the_archive_is_replayed() {
         assert_eq!((&usage["admitted"], &usage["by_operation"][0]["operation"]), (&json!(2), &names[0]["operation"]));
     });
 }
+
+#[test]
+fn what_a_projection_lost_is_there_again_when_every_function_tells_it_again() {
+    alone(Settings::default(), async |platform| {
+        let market = platform.market(json!({ "currency": "EUR", "monthly_price": "30" })).await;
+        assert_eq!(market.pass(platform, "/forecast/oslo").await.status, 200);
+        let bill = market.bill(platform).await;
+        let names = market.usage(platform).await["by_operation"].clone();
+        // Keys, APIs and routes of the door; the names of usage; all that billing has.
+        for (table, prefixes) in
+            [("GatewayTable", &["K#", "A#", "V#"][..]), ("UsageTable", &["ORG#", "ROUTES#"]), ("BillingTable", &[""])]
+        {
+            for prefix in prefixes {
+                assert!(platform.cloud().lose(table, prefix) > 0, "{table} {prefix}");
+            }
+        }
+        platform.cloud().recycle("Gateway").await;
+        assert_eq!(market.pass(platform, "/forecast/oslo").await.status, 401, "the door forgot the key");
+        let usage = format!("/v1/usage?subscription={}", market.subscription);
+        assert_ne!(platform.get(&market.consumer.token, usage).await["by_operation"], names);
+
+        for function in ["Accounts", "Catalog", "Products", "Subscriptions", "Keys", "Usage", "Billing"] {
+            for shard in 0..16 {
+                let mut after = Value::Null;
+                loop {
+                    let command = json!({ "schedule": "republish", "shard": shard, "after": after });
+                    let answer = platform.cloud().invoke(function, command).await.unwrap();
+                    assert!(answer["events"].is_u64(), "{function}: {answer}");
+                    after = answer["after"].clone();
+                    if after.is_null() {
+                        break;
+                    }
+                }
+            }
+        }
+        platform.settled().await;
+        assert_eq!(market.usage(platform).await["by_operation"], names);
+        assert_eq!(market.bill(platform).await["lines"], bill["lines"]);
+        assert_eq!(market.pass(platform, "/forecast/oslo").await.status, 200);
+        assert_eq!(market.usage(platform).await["admitted"], json!(2));
+    });
+}

@@ -16,6 +16,7 @@ mod door;
 mod limits;
 mod matrix;
 mod obedience;
+mod operations;
 mod periods;
 mod policies;
 mod proxy;

@@ -12,6 +12,10 @@ use tools::{Installation, Tools};
 /// The test program that drives schemathesis; what is in it is ignored in a plain `cargo test`, because it needs the tools.
 const SCHEMATHESIS: &str = "schemathesis";
 
+/// The test program in which the door stands beside nginx.
+const PROXY: &str = "proxy";
+const NGINX: &str = "nginx";
+
 fn main() -> ExitCode {
     let mut report = Report::start();
     let installation = Installation::begin();
@@ -35,6 +39,19 @@ fn main() -> ExitCode {
         report.skip("cargo test", "the code does not compile");
     }
     report.finish()
+}
+
+/// Odd requests, to the door and to nginx. Without nginx a developer's run goes on, one for others (`CI` is set) has failed.
+fn side_by_side(report: &mut Report) {
+    match tools::nginx() {
+        Ok(()) => {
+            let mut command = workspace::cargo();
+            command.args(["test", "--workspace", "--test", PROXY, "--", "nginx", "--ignored"]);
+            report.run_ignored(NGINX, &mut command);
+        }
+        Err(reason) if std::env::var_os("CI").is_some() => report.fail(NGINX, &reason),
+        Err(reason) => report.skip(NGINX, &reason),
+    }
 }
 
 /// Licences, bans and sources are checked by `tidy`, from the same deny.toml; cargo-deny itself takes minutes to install.
@@ -76,6 +93,7 @@ fn test(report: &mut Report, tools: Option<&Tools>) {
     let mut all = workspace::cargo();
     all.args(["test", "--workspace", "--no-fail-fast"]).env(workspace::BINARIES, &binaries);
     report.run_tests("cargo test", &mut all);
+    side_by_side(report);
 
     let Some(tools) = tools else {
         report.skip(SCHEMATHESIS, "the tools are not there");

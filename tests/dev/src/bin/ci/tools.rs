@@ -95,10 +95,22 @@ fn install() -> Result<Tools, String> {
 fn environment(folder: &Path) -> Result<(), String> {
     let venv = || run(Command::new("python3").args(["-m", "venv"]).arg(folder));
     let Err(reason) = venv() else { return Ok(()) };
+    debian("python3-venv").map_err(|why| format!("python3 -m venv does not work here: {reason}; {why}"))?;
+    let _nothing = fs::remove_dir_all(folder);
+    venv()
+}
+
+/// nginx, which the door is held against: Debian's own, of whatever version its release has.
+pub(crate) fn nginx() -> Result<(), String> {
+    let Err(_missing) = run(Command::new("nginx").arg("-v")) else { return Ok(()) };
+    debian("nginx-light")
+}
+
+/// Installs a package as root of a Debian.
+fn debian(package: &str) -> Result<(), String> {
     let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0");
-    let debian = Path::new("/usr/bin/apt-get").exists();
-    if !(root && debian) {
-        return Err(format!("python3 -m venv does not work here, install python3-venv: {reason}"));
+    if !(root && Path::new("/usr/bin/apt-get").exists()) {
+        return Err(format!("install {package}"));
     }
     let apt = || {
         let mut command = Command::new("apt-get");
@@ -106,9 +118,7 @@ fn environment(folder: &Path) -> Result<(), String> {
         command
     };
     run(apt().args(["update", "-q"]))?;
-    run(apt().args(["install", "-y", "-q", "--no-install-recommends", "python3-venv"]))?;
-    let _nothing = fs::remove_dir_all(folder);
-    venv()
+    run(apt().args(["install", "-y", "-q", "--no-install-recommends", package]))
 }
 
 /// Runs a command quietly; its output is the reason of a failure.

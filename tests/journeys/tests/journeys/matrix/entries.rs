@@ -279,6 +279,9 @@ pub(super) const TABLE: &[Entry] = &[
     provider("list_callers", &[200], Nothing, |ids| {
         get(format!("/v1/usage/callers?api={}&operation=getForecast", ids.api))
     }),
+    provider("list_operations_usage", &[200], Nothing, |ids| {
+        get(format!("/v1/usage/operations?api={}&operation=getForecast", ids.api))
+    }),
     of(Home::Consumer, "preview_bill", &[200], Same, Nothing, |ids| {
         get(format!("/v1/billing/preview?subscription={}", ids.subscription))
     }),
