@@ -13,7 +13,7 @@ use shared::time::Time;
 use tokio::time::timeout;
 
 use crate::App;
-use crate::admission::{Admitted, Wish, admit, give_back};
+use crate::admission::{Admitted, Wish, admit, give_back, settle_leases};
 use crate::cors;
 use crate::forward::{incoming, outgoing, upstream_problem};
 use crate::grant::{Call, Refusal};
@@ -34,6 +34,8 @@ const WHOLE: Duration = Duration::from_secs(28);
 const FIND: Duration = Duration::from_secs(6);
 /// What an admission may take; it gives up by itself before.
 const ADMIT: Duration = Duration::from_secs(8);
+/// Leases of other grants that are settled while a call is forwarded.
+const LEASES_MAX: usize = 2;
 /// What giving a call back may take, or writing down refused ones.
 const SETTLE: Duration = Duration::from_secs(5);
 
@@ -205,14 +207,18 @@ async fn pass(
     let client = if api.state.visibility == Visibility::Private { &app.private } else { &app.upstreams };
     app.health.count(id, url);
     let (within, sent) = (upstream_time(app.settings.timeout, started.elapsed()), Instant::now());
-    let outcome = client.send(outgoing, within, || app.health.retry(id)).await.and_then(|response| {
+    let forwarded = async { (client.send(outgoing, within, || app.health.retry(id)).await, sent.elapsed()) };
+    // While the upstream works there is time for what other grants' calls left open.
+    let leases = settle_leases(&app.sandbox, &app.store, Some(now), LEASES_MAX);
+    let ((answered, upstream), ()) = tokio::join!(forwarded, leases);
+    measured.upstream = Some(upstream);
+    let outcome = answered.and_then(|response| {
         match response.status().as_u16() {
             200..600 => Ok(response),
             // Lambda can neither switch protocols nor answer with what is no status.
             other => Err(Failure::Failed(format!("the upstream answered with status {other}"))),
         }
     });
-    measured.upstream = Some(sent.elapsed());
     let passed_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
     app.health.settle(id, outcome.as_ref().is_err_and(Failure::is_away), now.plus_ms(passed_ms));
     let failed = outcome.as_ref().map_or(true, |response| response.status().is_server_error());

@@ -22,6 +22,7 @@ mod forward;
 pub mod grant;
 mod headers;
 mod health;
+pub mod lease;
 mod limits;
 mod metrics;
 pub mod plan;
@@ -30,6 +31,7 @@ pub mod refused;
 pub mod routes;
 pub mod sandbox;
 pub mod seal;
+pub mod settlement;
 pub mod store;
 pub mod upstream;
 
@@ -43,6 +45,7 @@ use shared::problem::{Kind, Problem};
 use shared::seal::Secret;
 use shared::time::Time;
 
+use crate::admission::settle_leases;
 use crate::credentials::Keys;
 use crate::health::Health;
 use crate::reach::{Range, Reach};
@@ -146,9 +149,11 @@ impl App {
         }
     }
 
-    /// Writes what is left of the batch of refused calls.
+    /// Settles all leases, and writes what is left of the batch of refused calls. There is half a second for it.
     pub async fn close(&self) {
-        if let Err(error) = self.refused.write(&self.store, &self.sandbox.writer).await {
+        let leases = settle_leases(&self.sandbox, &self.store, None, usize::MAX);
+        let (refused, ()) = tokio::join!(self.refused.write(&self.store, &self.sandbox.writer), leases);
+        if let Err(error) = refused {
             tracing::error!(%error, "refused calls lost");
         }
     }
@@ -222,6 +227,7 @@ impl Function for App {
     async fn direct(&self, payload: serde_json::Value, context: &Context) -> Result<serde_json::Value, Problem> {
         match serde_json::from_value(payload) {
             Ok(Scheduled::Sweep { time }) => {
+                settle_leases(&self.sandbox, &self.store, Some(context.now), usize::MAX).await;
                 let Swept { turned, sealed } = self.sweep(time.unwrap_or(context.now)).await?;
                 Ok(serde_json::json!({ "turned": turned, "sealed": sealed }))
             }

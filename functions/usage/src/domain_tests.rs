@@ -25,12 +25,26 @@ struct Grant {
 /// A write of the gateway: hours that pass before it, the counter, its weight, and what it does.
 #[derive(Clone, Debug)]
 enum Write {
-    Admit { hours: u8, page: bool, key: u32, operation: u32 },
-    Refund { back: usize },
+    Admit {
+        hours: u8,
+        page: bool,
+        key: u32,
+        operation: u32,
+    },
+    Refund {
+        back: usize,
+    },
     /// Calls of a lease, which may have been admitted in the month before.
-    Settle { key: u32, operation: u32, calls: u64, late: bool },
+    Settle {
+        key: u32,
+        operation: u32,
+        calls: u64,
+        late: bool,
+    },
     Terms,
-    Seal { entries: usize },
+    Seal {
+        entries: usize,
+    },
     Other,
 }
 

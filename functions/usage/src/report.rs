@@ -5,7 +5,9 @@ use std::ops::Range;
 
 use shared::time::Time;
 
-use crate::domain::{Bucket, Ended, Head, NotUnderstood, Refused, complete_to, counter, hour_of, month_of, nets, signed};
+use crate::domain::{
+    Bucket, Ended, Head, NotUnderstood, Refused, complete_to, counter, hour_of, month_of, nets, signed,
+};
 
 /// An operation by its numbers: API, version, operation.
 pub type OperationNumber = (u32, u32, u32);
