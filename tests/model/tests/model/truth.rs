@@ -331,10 +331,18 @@ impl Truth {
     fn keep_used(&self, image: &Image) -> Held {
         let window = (image.wk.clone(), image.pe);
         let used = self.used.get(&window).copied().unwrap_or(0);
-        // Those that fail may have been given back to their lease already.
-        let open = self.calls.iter().filter(|call| call.admitted.is_none() && !call.asked.fails);
-        let credit = open.filter_map(|call| call.credit.as_ref()).filter(|(_, place)| place.window == window);
-        let credit: i64 = credit.map(|(_, place)| place.weight).sum();
+        // Those that fail may have been given back to the lease of their sandbox already.
+        let failed = |call: &&Call, place: &Admission| {
+            call.asked.fails && !call.refunded && self.terms[&read_period_key(&place.period).unwrap().1].leased
+        };
+        let mut credit = 0;
+        for call in &self.calls {
+            match (&call.admitted, &call.credit) {
+                (Some(place), _) if place.window == window && failed(&call, place) => credit -= place.weight,
+                (None, Some((_, place))) if place.window == window && !call.asked.fails => credit += place.weight,
+                _ => {}
+            }
+        }
         prop_assert!(
             image.u >= used + credit,
             "the window has {used} used units and {credit} on leases, and the grant says {}",
@@ -378,7 +386,8 @@ impl Truth {
         let alone = own.map(|own| BTreeMap::from([(self.calls[own].counter(), 1)]));
         let (settles, admits) = match &counted {
             counted if own.is_some() && *counted == with_own => (true, true),
-            counted if *counted == names && (new.lo < old.lo || counted.is_empty()) => (new.lo < old.lo, false),
+            counted if counted.is_empty() && new.lo == old.lo => (false, false),
+            counted if *counted == names && new.lo < old.lo => (true, false),
             counted if alone.as_ref() == Some(counted) => (false, true),
             other => return Err(TestCaseError::fail(format!("{other:?} was counted of {names:?} and {alone:?}"))),
         };
@@ -402,7 +411,17 @@ impl Truth {
         if settles || new.lo > old.lo || (admits && open.is_empty()) {
             *self.leases.entry(sandbox).or_default() += 1;
         }
-        self.refunded(sandbox, old, new, &back)
+        self.refunded(sandbox, old, new, &back)?;
+        if let (true, Some((quota, _, true))) = (admits, self.terms[&new.pr].quota) {
+            let window = (new.wk.clone(), new.pe);
+            let (used, quota) = (self.used[&window], i64::try_from(quota).unwrap());
+            prop_assert!(
+                used <= quota && new.u <= quota,
+                "{used} of {quota} units in {window:?}, by the grant {}",
+                new.u
+            );
+        }
+        Ok(())
     }
 
     /// A call is counted there.
@@ -440,14 +459,6 @@ impl Truth {
         let window = (new.wk.clone(), new.pe);
         let period = period_key(new.meter.bh, new.pr);
         self.count(number, Admission { period, window: window.clone(), weight: units }, new)?;
-        if let Some((quota, _, true)) = terms.quota {
-            let (used, quota) = (self.used[&window], i64::try_from(quota).unwrap());
-            prop_assert!(
-                used <= quota && new.u <= quota,
-                "{used} of {quota} units in {window:?}, by the grant {}",
-                new.u
-            );
-        }
         if terms.rate.is_some() {
             // A block moves the limiter when it is taken; what was left of the one before has moved it already.
             let taken = if new.pe == old.pe { new.u - old.u } else { new.u };
