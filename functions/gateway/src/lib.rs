@@ -3,7 +3,8 @@
 //! A call is `/call/{organization}/{api}/{path…}` with a key. [`door`] takes it through six steps: authenticate (a keyed hash
 //! in the key, then a row that never changes), match (compiled [`routes`] of a version that never changes), admit (ONE
 //! conditional write on the grant, [`grant`] and [`admission`]), forward ([`upstream`]), settle (a failed call is given back,
-//! once) and answer. Refused calls write nothing to the grant; they are counted aside ([`refused`]).
+//! once) and answer. Refused calls write nothing to the grant; they are counted aside ([`refused`]). Where a plan's terms ask for
+//! it, one write admits a block of calls ([`lease`]).
 //!
 //! What must hold from the next call on is told to the door before it is answered: `POST /v1/gateway/events`, and the same
 //! [`events`] come again from the bus. What a [`sandbox`] keeps between calls is only ever a guess: the write's condition
