@@ -380,6 +380,9 @@ pub struct Terms {
     pub weights: BTreeMap<String, u32>,
     /// Whether a subscription waits for the provider.
     pub approval: Approval,
+    /// How the door admits; `exact` when absent.
+    #[serde(default, skip_serializing_if = "Admission::is_exact")]
+    pub admission: Admission,
 }
 
 /// How many units a window allows.
@@ -442,6 +445,29 @@ pub enum Approval {
     Automatic,
     /// The provider approves or declines.
     Manual,
+}
+
+/// How the door admits the calls of a subscription.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Admission {
+    /// Every call by a write of its own, and every change holds at once: up to about 1,000 calls a second, or some 30 at a
+    /// time.
+    #[default]
+    Exact,
+    /// For plans beyond that. Where calls come quickly, the door takes units in blocks of at most 256, each for at most two
+    /// seconds. What that gives up: a revocation, a suspension, a cancellation or a lowered limit holds within two seconds
+    /// instead of at once; the rate may be passed by the blocks that are out; usage shows a call when its block is settled.
+    /// A hard quota stays hard, and what a crash leaves of a block counts against the quota and is not billed.
+    Leased,
+}
+
+impl Admission {
+    /// Whether it is `exact`.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        *self == Self::Exact
+    }
 }
 
 /// An app.

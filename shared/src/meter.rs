@@ -60,12 +60,16 @@ pub struct GrantImage {
     pub b: u64,
     /// The UTC hour that the bucket counts, in hours since 1970.
     pub bh: i64,
+    /// The version of the image that the bucket began with; 0 in buckets that began before this was kept.
+    #[serde(default)]
+    pub bv: u64,
     /// The revision of the terms under which the bucket's calls were admitted.
     pub pr: u64,
-    /// Calls admitted in this bucket, by [`Counter`].
+    /// Calls admitted and counted in this bucket, by [`Counter`]; with a `-` at the name's end, those that were admitted in an
+    /// earlier month.
     #[serde(default)]
     pub c: BTreeMap<String, u64>,
-    /// Calls given back in this bucket, by [`Counter`].
+    /// Calls given back in this bucket, by [`Counter`]; with a `-` as in `c`.
     #[serde(default)]
     pub f: BTreeMap<String, u64>,
     /// Units admitted in periods that are not sealed yet, by [`period_key`].

@@ -13,7 +13,7 @@ use shared::time::Time;
 use tokio::time::timeout;
 
 use crate::App;
-use crate::admission::{Admitted, Wish, admit, give_back};
+use crate::admission::{Admitted, Wish, admit, give_back, settle_leases};
 use crate::cors;
 use crate::forward::{incoming, outgoing, upstream_problem};
 use crate::grant::{Call, Refusal};
@@ -35,6 +35,8 @@ const WHOLE: Duration = Duration::from_secs(28);
 const FIND: Duration = Duration::from_secs(6);
 /// What an admission may take; it gives up by itself before.
 const ADMIT: Duration = Duration::from_secs(8);
+/// Leases of other grants that are settled while a call is forwarded.
+const LEASES_MAX: usize = 2;
 /// What giving a call back may take, or writing down refused ones.
 const SETTLE: Duration = Duration::from_secs(5);
 /// What writing down timings may take, beside the upstream.
@@ -220,12 +222,10 @@ async fn pass(
     let client = if api.state.visibility == Visibility::Private { &app.private } else { &app.upstreams };
     app.health.count(id, url);
     let (within, sent) = (upstream_time(app.settings.timeout, started.elapsed()), Instant::now());
-    let sending = async {
-        let outcome = client.send(outgoing, within, || app.health.retry(id)).await;
-        (outcome, sent.elapsed())
-    };
+    let sending = async { (client.send(outgoing, within, || app.health.retry(id)).await, sent.elapsed()) };
     // A sandbox that has answered freezes: what earlier calls left to write is written while the upstream works.
-    let ((outcome, took), ()) = tokio::join!(sending, write_timings(app, now));
+    let leases = settle_leases(&app.sandbox, &app.store, Some(now), LEASES_MAX);
+    let ((outcome, took), (), ()) = tokio::join!(sending, leases, write_timings(app, now));
     measured.upstream = Some(took);
     let outcome = outcome.and_then(|response| match response.status().as_u16() {
         200..600 => Ok(response),

@@ -10,15 +10,17 @@
 //!   `g` has a copy of it under the number of the clock's grain, as long as nothing else has moved it: so whoever is not the
 //!   first of a grain need not know whether `T` was ahead of the time, which a stale image cannot tell;
 //! - `p` has the units of every month that is not sealed yet, by the terms that they were admitted under, and `q` those of them
-//!   that were given back: a refund names the entry of its call, and none that a seal has taken away (see [`seal`](crate::seal)).
+//!   that were given back: a refund names the entry of its call, and none that a seal has taken away (see [`seal`](crate::seal));
+//! - `lo` has the units that a plan with leases has out in blocks (see [`lease`](crate::lease)): they are in `u` already.
 
 use std::collections::HashMap;
 
 use serde::Deserialize;
-use shared::meter::{Counter, period_key, read_period_key};
+use shared::meter::{Counter, period_key};
 use shared::time::Time;
 
 use crate::plan::{Plan, PlanRate, us};
+use crate::settlement::{self, Counts, Settlement};
 
 /// An item over this size turns its page: a write is billed by started kilobytes.
 const PAGE_BYTES: usize = 850;
@@ -48,15 +50,18 @@ pub struct Grant {
     pub b: u64,
     /// The bucket's hour.
     pub bh: i64,
+    /// Units that are out on leases, or that a lease left behind which nobody can settle any more.
+    #[serde(default)]
+    pub lo: i64,
     /// Writers of even buckets, by their last sequence.
     pub w0: HashMap<String, u64>,
     /// Writers of odd buckets.
     pub w1: HashMap<String, u64>,
     /// Keys by number: not after, in seconds since 1970.
     pub k: HashMap<String, i64>,
-    /// Calls admitted in the bucket.
+    /// Calls admitted in the bucket; with a `-` at the name's end, those that were admitted in an earlier month.
     pub c: HashMap<String, u64>,
-    /// Calls given back in the bucket; with a `-` at the name's end, those that were admitted in an earlier month.
+    /// Calls given back in the bucket, with a `-` as in `c`.
     pub f: HashMap<String, u64>,
     /// Units admitted in months that are not sealed yet, by [`period_key`].
     pub p: HashMap<String, u64>,
@@ -83,8 +88,8 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// The last sequence of this writer that was applied, as far as the grant remembers it: two buckets. A sandbox serves
-    /// one call at a time, so it is the sequence of this call or of one before it.
+    /// The last number of this writer that was applied, as far as the grant remembers it: two buckets. A sandbox serves one
+    /// call at a time, so it is a number of this call or of one before it.
     #[must_use]
     pub fn last_of(&self, writer: &str) -> Option<u64> {
         [&self.w0, &self.w1].iter().filter_map(|writers| writers.get(writer).copied()).max()
@@ -93,7 +98,7 @@ impl Grant {
     /// The item's size in bytes by DynamoDB's rules, near enough: names, numbers of some five bytes, three for each map.
     #[must_use]
     pub fn size(&self) -> usize {
-        const FIXED: usize = 200;
+        const FIXED: usize = 220;
         let entries = |map: &HashMap<String, u64>| map.keys().map(|name| name.len() + 4).sum::<usize>();
         let keys: usize = self.k.keys().chain(self.g.keys()).map(|name| name.len() + 8).sum();
         let maps = [&self.w0, &self.w1, &self.c, &self.f, &self.p, &self.q, &self.se, &self.sq];
@@ -112,8 +117,26 @@ pub struct Call {
     pub weight: i64,
     /// This sandbox.
     pub writer: String,
-    /// This call's number in the sandbox.
+    /// This call's number in the sandbox. Each of its tries has one of its own, from here on.
     pub sequence: u64,
+}
+
+/// What a call's write does beside admitting the call.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside<'a> {
+    /// Units that it takes for the calls that follow.
+    pub block: i64,
+    /// What it settles of the lease before, whose place is the call's own.
+    pub settled: Option<&'a Settlement>,
+    /// Which try of the call it is, from 0 on: what it leaves among the writers tells which one was applied.
+    pub attempt: u64,
+}
+
+impl Beside<'_> {
+    /// Units of the lease before that go on into the block, or back.
+    fn unused(&self) -> i64 {
+        self.settled.map_or(0, |settled| settled.unused)
+    }
 }
 
 /// Where an admitted call was counted: what its refund has to name.
@@ -125,6 +148,8 @@ pub struct Counted {
     pub window: i64,
     /// The entry of `p`: see [`period_key`].
     pub period: String,
+    /// The bucket's hour.
+    pub hour: i64,
 }
 
 /// Why a call is refused.
@@ -154,7 +179,7 @@ pub enum Value {
     /// A text.
     S(&'static str),
     /// A map with one number, or none.
-    M(Option<(String, i64)>),
+    M(Option<(String, u64)>),
 }
 
 /// A conditional update: expressions with their names and values, none of them unused (DynamoDB refuses that).
@@ -170,7 +195,12 @@ pub struct Update {
     pub values: Vec<(&'static str, Value)>,
 }
 
-fn generation(bucket: u64) -> String {
+pub(crate) fn number(number: u64) -> Value {
+    Value::N(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+/// Where the writers of a bucket are.
+pub(crate) fn generation(bucket: u64) -> String {
     if bucket.is_multiple_of(2) { "w0".to_owned() } else { "w1".to_owned() }
 }
 
@@ -212,7 +242,12 @@ pub fn window(grant: &Grant, plan: &Plan, call: &Call) -> i64 {
 #[must_use]
 pub fn counted(grant: &Grant, plan: &Plan, call: &Call, turn: bool) -> Counted {
     let hour = if turn { call.now.hour().max(grant.bh) } else { grant.bh };
-    Counted { kind: plan.window_kind(), window: window(grant, plan, call), period: period_key(hour, plan.revision) }
+    Counted {
+        kind: plan.window_kind(),
+        window: window(grant, plan, call),
+        period: period_key(hour, plan.revision),
+        hour,
+    }
 }
 
 /// Whether this call turns the bucket: at a new hour, or when the item has grown over its page. `seen_ms` is when this
@@ -227,10 +262,14 @@ pub fn turns(grant: &Grant, call: &Call, seen_ms: i64) -> bool {
     hour || page
 }
 
-/// The write that admits a call if the grant still is as this image says, as far as that matters.
+/// The write that admits a call if the grant still is as this image says, as far as that matters. What it does beside that is
+/// judged by the same condition. A lease is settled only where no bucket turns.
 #[must_use]
-pub fn admission(grant: &Grant, plan: &Plan, call: &Call, turn: bool) -> Update {
+pub fn admission(grant: &Grant, plan: &Plan, call: &Call, turn: bool, beside: &Beside<'_>) -> Update {
     let counted = counted(grant, plan, call, turn);
+    let (settled, taken) = (beside.settled, call.weight + beside.block - beside.unused());
+    let mut counts = settled.map_or_else(Counts::new, |settled| settled.counts.clone());
+    counts.entry(call.counter).or_default().admitted += 1;
     let mut set = vec!["#v = #v + :one", "#la = #la + :wt", "#p.#pk = if_not_exists(#p.#pk, :z) + :wt"];
     let mut condition = vec!["#s = :A", "#pr = :pr", "#k.#kid > :ns", "#b = :b", "#pe = :pe"];
     let mut names = vec![
@@ -248,10 +287,11 @@ pub fn admission(grant: &Grant, plan: &Plan, call: &Call, turn: bool) -> Update 
         ("#me", call.writer.clone()),
         ("#u", "u".to_owned()),
     ];
-    let number = |number: u64| Value::N(i64::try_from(number).unwrap_or(i64::MAX));
+    let place = number(call.sequence + beside.attempt);
     let mut values = vec![
         (":one", Value::N(1)),
-        (":wt", Value::N(call.weight)),
+        (":wt", Value::N(call.weight + settled.map_or(0, |settled| settled.admitted))),
+        (":tk", Value::N(taken)),
         (":z", Value::N(0)),
         (":A", Value::S("A")),
         (":pr", number(plan.revision)),
@@ -261,42 +301,56 @@ pub fn admission(grant: &Grant, plan: &Plan, call: &Call, turn: bool) -> Update 
         (":seq", number(call.sequence)),
     ];
     condition.push("(attribute_not_exists(#w.#me) OR #w.#me < :seq)");
+    let counting;
     if turn {
         // Two paths into one map may not overlap: the new bucket's maps are written whole, with the first count in them.
-        set.extend(["#b = :b1", "#bh = :h", "#wn = :fw", "#c = :fc", "#f = :e"]);
+        set.extend(["#b = :b1", "#bh = :h", "#bv = #v + :one", "#wn = :fw", "#c = :fc", "#f = :e"]);
         names.extend([
             ("#bh", "bh".to_owned()),
+            ("#bv", "bv".to_owned()),
             ("#wn", generation(grant.b + 1)),
             ("#c", "c".to_owned()),
             ("#f", "f".to_owned()),
         ]);
         values.extend([
             (":b1", number(grant.b + 1)),
-            (":h", Value::N(call.now.hour().max(grant.bh))),
-            (":fw", Value::M(Some((call.writer.clone(), i64::try_from(call.sequence).unwrap_or(i64::MAX))))),
+            (":h", Value::N(counted.hour)),
+            (":fw", Value::M(Some((call.writer.clone(), call.sequence + beside.attempt)))),
             (":fc", Value::M(Some((call.counter.to_string(), 1)))),
             (":e", Value::M(None)),
         ]);
     } else {
-        set.extend(["#w.#me = :seq", "#c.#op = if_not_exists(#c.#op, :z) + :one"]);
-        names.extend([("#c", "c".to_owned()), ("#op", call.counter.to_string())]);
+        counting = settlement::counting(&counts, "", &mut names, &mut values);
+        set.extend(["#w.#me = :at", &counting]);
+        values.push((":at", place));
+    }
+    if let Some(settled) = settled.filter(|settled| settled.back > 0) {
+        set.extend(["#lf = #lf + :bk", "#q.#pk = if_not_exists(#q.#pk, :z) + :bk"]);
+        names.extend([("#lf", "lf".to_owned()), ("#q", "q".to_owned())]);
+        values.push((":bk", Value::N(settled.back)));
+    }
+    if beside.block > 0 || settled.is_some() {
+        set.push("#lo = if_not_exists(#lo, :z) + :lo");
+        names.push(("#lo", "lo".to_owned()));
+        values.push((":lo", Value::N(beside.block - settled.map_or(0, |settled| settled.taken))));
     }
     if window_turns(grant, call) {
-        set.extend(["#u = :wt", "#pe = :npe"]);
+        set.extend(["#u = :tk", "#pe = :npe"]);
         values.push((":npe", Value::N(counted.window)));
     } else {
-        set.push("#u = #u + :wt");
+        set.push("#u = #u + :tk");
         if let Some(quota) = plan.quota.filter(|quota| quota.hard) {
             condition.push("#u <= :cap");
-            values.push((":cap", Value::N(quota.units - call.weight)));
+            values.push((":cap", Value::N(quota.units - taken)));
         }
     }
     let mut remove = "";
-    if let Some(rate) = plan.rate {
+    // What goes on from the lease before has moved the limiter already.
+    if let Some(rate) = plan.rate.filter(|_| taken > 0) {
         names.push(("#T", "T".to_owned()));
         let now = rate.now_us(call.now);
-        let limit = now + rate.tolerance_us(call.weight);
-        let step = call.weight * rate.unit_us;
+        let limit = now + rate.tolerance_us(taken);
+        let step = taken * rate.unit_us;
         let behind = grant.t <= now;
         if let Some(cell) = cell(grant, &rate, now) {
             // The first of a grain says from where it counts, all others go on.
@@ -353,61 +407,10 @@ fn cell(grant: &Grant, rate: &PlanRate, now_us: i64) -> Option<i64> {
     grant.g.get(&cell.to_string()).is_none_or(|copy| *copy == grant.t).then_some(cell)
 }
 
-/// The write that gives a call's units back, once, if the bucket and the window still are as this image says and the call's
-/// month is not sealed. A later window's use is never lowered.
-#[must_use]
-pub fn refund(grant: &Grant, call: &Call, sequence: u64, counted: &Counted) -> Update {
-    let mut set = vec![
-        "#v = #v + :one",
-        "#lf = #lf + :wt",
-        "#q.#pk = if_not_exists(#q.#pk, :z) + :wt",
-        "#f.#op = if_not_exists(#f.#op, :z) + :one",
-        "#w.#me = :seq",
-    ];
-    let month = |period: &str| read_period_key(period).map(|(hour, _)| hour);
-    let same_month = month(&counted.period) == month(&period_key(grant.bh, 0));
-    let mut names = vec![
-        ("#v", "v".to_owned()),
-        ("#lf", "lf".to_owned()),
-        ("#p", "p".to_owned()),
-        ("#q", "q".to_owned()),
-        ("#pk", counted.period.clone()),
-        ("#f", "f".to_owned()),
-        ("#op", format!("{}{}", call.counter, if same_month { "" } else { "-" })),
-        ("#w", generation(grant.b)),
-        ("#me", call.writer.clone()),
-        ("#b", "b".to_owned()),
-        ("#pe", "pe".to_owned()),
-    ];
-    let mut condition =
-        vec!["#b = :b", "#pe = :pe", "(attribute_not_exists(#w.#me) OR #w.#me < :seq)", "attribute_exists(#p.#pk)"];
-    // New terms may have begun a window of the same end afresh: its use never falls below nothing.
-    if (grant.wk.as_str(), grant.pe) == (counted.kind, counted.window) && grant.u >= call.weight {
-        set.push("#u = #u - :wt");
-        condition.push("#u >= :wt");
-        names.push(("#u", "u".to_owned()));
-    }
-    let number = |number: u64| Value::N(i64::try_from(number).unwrap_or(i64::MAX));
-    Update {
-        update: format!("SET {}", set.join(", ")),
-        condition: condition.join(" AND "),
-        names,
-        values: vec![
-            (":one", Value::N(1)),
-            (":wt", Value::N(call.weight)),
-            (":z", Value::N(0)),
-            (":seq", number(sequence)),
-            (":b", number(grant.b)),
-            (":pe", Value::N(grant.pe)),
-        ],
-    }
-}
-
 /// The write after which no try of this call can apply any more: it takes the call's place among the writers, unless a try
 /// was applied already.
 #[must_use]
 pub fn voiding(grant: &Grant, call: &Call, sequence: u64) -> Update {
-    let number = |number: u64| Value::N(i64::try_from(number).unwrap_or(i64::MAX));
     Update {
         update: "SET #v = #v + :one, #w.#me = :void".to_owned(),
         condition: "#b = :b AND (attribute_not_exists(#w.#me) OR #w.#me < :seq)".to_owned(),
@@ -429,14 +432,14 @@ pub fn voiding(grant: &Grant, call: &Call, sequence: u64) -> Update {
 /// The write that closes the bucket of an idle grant when its hour is over.
 #[must_use]
 pub fn turn(grant: &Grant, hour: i64) -> Update {
-    let number = |number: u64| Value::N(i64::try_from(number).unwrap_or(i64::MAX));
     Update {
-        update: "SET #v = #v + :one, #b = :b1, #bh = :h, #wn = :e, #c = :e, #f = :e".to_owned(),
+        update: "SET #v = #v + :one, #b = :b1, #bh = :h, #bv = #v + :one, #wn = :e, #c = :e, #f = :e".to_owned(),
         condition: "#b = :b".to_owned(),
         names: vec![
             ("#v", "v".to_owned()),
             ("#b", "b".to_owned()),
             ("#bh", "bh".to_owned()),
+            ("#bv", "bv".to_owned()),
             ("#wn", generation(grant.b + 1)),
             ("#c", "c".to_owned()),
             ("#f", "f".to_owned()),

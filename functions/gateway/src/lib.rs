@@ -3,8 +3,8 @@
 //! A call is `/call/{organization}/{api}/{path…}` with a key. [`door`] takes it through six steps: authenticate (a keyed hash
 //! in the key, then a row that never changes), match (compiled [`routes`] of a version that never changes), admit (ONE
 //! conditional write on the grant, [`grant`] and [`admission`]), forward ([`upstream`]), settle (a failed call is given back,
-//! once) and answer. Refused calls write nothing to the grant; they are counted aside ([`refused`]),
-//! and so is how long calls take ([`timings`]).
+//! once) and answer. Refused calls write nothing to the grant; they are counted aside ([`refused`]), and so is how long calls take
+//! ([`timings`]). Where a plan's terms ask for it, one write admits a block of calls ([`lease`]).
 //!
 //! What must hold from the next call on is told to the door before it is answered: `POST /v1/gateway/events`, and the same
 //! [`events`] come again from the bus. What a [`sandbox`] keeps between calls is only ever a guess: the write's condition
@@ -24,6 +24,7 @@ mod forward;
 pub mod grant;
 mod headers;
 mod health;
+pub mod lease;
 mod limits;
 mod metrics;
 pub mod plan;
@@ -32,6 +33,7 @@ pub mod refused;
 pub mod routes;
 pub mod sandbox;
 pub mod seal;
+pub mod settlement;
 pub mod store;
 pub mod timings;
 pub mod upstream;
@@ -46,6 +48,7 @@ use shared::problem::{Kind, Problem};
 use shared::seal::Secret;
 use shared::time::Time;
 
+use crate::admission::settle_leases;
 use crate::credentials::Keys;
 use crate::health::Health;
 use crate::reach::{Range, Reach};
@@ -152,11 +155,14 @@ impl App {
         }
     }
 
-    /// Writes what is left of the batches of refused calls and timings.
+    /// Settles all leases, and writes what is left of the batches of refused calls and timings. There is half a second for it.
     pub async fn close(&self) {
         let writer = &self.sandbox.writer;
-        let (refused, timings) =
-            tokio::join!(self.refused.write(&self.store, writer), self.timings.write(&self.store, writer));
+        let (refused, timings, ()) = tokio::join!(
+            self.refused.write(&self.store, writer),
+            self.timings.write(&self.store, writer),
+            settle_leases(&self.sandbox, &self.store, None, usize::MAX)
+        );
         for (lost, result) in [("refused calls", refused), ("timings", timings)] {
             if let Err(error) = result {
                 tracing::error!(%error, lost, "counts lost");
@@ -233,6 +239,7 @@ impl Function for App {
     async fn direct(&self, payload: serde_json::Value, context: &Context) -> Result<serde_json::Value, Problem> {
         match serde_json::from_value(payload) {
             Ok(Scheduled::Sweep { time }) => {
+                settle_leases(&self.sandbox, &self.store, Some(context.now), usize::MAX).await;
                 let Swept { turned, sealed } = self.sweep(time.unwrap_or(context.now)).await?;
                 Ok(serde_json::json!({ "turned": turned, "sealed": sealed }))
             }

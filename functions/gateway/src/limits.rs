@@ -20,7 +20,9 @@ pub(crate) fn limits(seen: &Seen, now: Time) -> HeaderMap {
     if let Some(quota) = seen.plan.quota {
         // A window that is over is turned by the next call that is admitted.
         let over = now.hour() >= seen.grant.pe;
-        let (used, end) = if over { (0, seen.plan.window_end(now)) } else { (seen.grant.u, seen.grant.pe) };
+        // What this sandbox holds on a lease is used in the image, and there for the caller.
+        let used = seen.grant.u - seen.held;
+        let (used, end) = if over { (0, seen.plan.window_end(now)) } else { (used, seen.grant.pe) };
         let window_s = seen.plan.window_s(end);
         let reset_s = (Time::of_hour(end).ms() - now.ms() + 999) / 1000;
         policies.push(format!("\"quota\";q={};w={window_s}", quota.units));
@@ -30,7 +32,8 @@ pub(crate) fn limits(seen: &Seen, now: Time) -> HeaderMap {
         let ahead_us = (seen.grant.t - us(now)).max(0);
         let burst_us = rate.burst * rate.unit_us;
         policies.push(format!("\"rate\";q={};w={}", rate.burst, (burst_us + 999_999) / 1_000_000));
-        left.push(format!("\"rate\";r={};t={}", rate.left(seen.grant.t, now), (ahead_us + 999_999) / 1_000_000));
+        let at_once = (rate.left(seen.grant.t, now) + seen.held).min(rate.burst);
+        left.push(format!("\"rate\";r={at_once};t={}", (ahead_us + 999_999) / 1_000_000));
     }
     let mut headers = HeaderMap::new();
     for (name, parts) in [(RATE_LIMIT_POLICY, policies), (RATE_LIMIT, left)] {
@@ -105,7 +108,7 @@ mod tests {
     /// Both headers: the policy, and what is left of it.
     fn of(terms: &Value, image: Grant, at: &str) -> Vec<String> {
         let plan = Arc::new(Plan::new(1, &crate::plan::tests::terms(terms)));
-        let seen = Seen { grant: image, plan, bucket_seen_ms: 0 };
+        let seen = Seen { grant: image, plan, bucket_seen_ms: 0, held: 0 };
         let headers = limits(&seen, at.parse().unwrap());
         let told = ["ratelimit-policy", "ratelimit"].map(|name| headers.get(name).map(|value| value.to_str().unwrap()));
         told.into_iter().flatten().map(str::to_owned).collect()

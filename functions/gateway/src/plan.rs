@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use shared::event::{Period, QuotaKind, Terms};
+use shared::event::{Admission, Period, QuotaKind, Terms};
 use shared::id::ApiId;
 use shared::time::Time;
 
@@ -21,6 +21,8 @@ pub struct Plan {
     pub quota: Option<PlanQuota>,
     /// The rate limit, if there is one.
     pub rate: Option<PlanRate>,
+    /// Whether units are taken in blocks where calls come quickly: see [`lease`](crate::lease).
+    pub leased: bool,
     weights: BTreeMap<String, u32>,
 }
 
@@ -117,6 +119,7 @@ impl Plan {
                 let (calls, window_us) = (i64::from(rate.calls.max(1)), i64::from(rate.per_seconds) * 1_000_000);
                 PlanRate::new((window_us + calls - 1) / calls, i64::from(rate.burst.unwrap_or(rate.calls)))
             }),
+            leased: terms.admission == Admission::Leased,
             weights: terms.weights.clone(),
         }
     }
@@ -124,7 +127,7 @@ impl Plan {
     /// The plan of a grant that nothing was told of yet: it covers nothing.
     #[must_use]
     pub fn none() -> Self {
-        Self { revision: 0, apis: HashSet::new(), quota: None, rate: None, weights: BTreeMap::new() }
+        Self { revision: 0, apis: HashSet::new(), quota: None, rate: None, leased: false, weights: BTreeMap::new() }
     }
 
     /// Whether a key of the subscription may call this API.

@@ -11,7 +11,8 @@ use shared::seal::Broken;
 use shared::time::Time;
 
 use crate::credentials::Keys;
-use crate::grant::Grant;
+use crate::grant::{Call, Counted, Grant};
+use crate::lease::{Lease, Pace};
 use crate::plan::Plan;
 use crate::routes::Routes;
 use crate::store::{KeyRow, Store};
@@ -22,6 +23,10 @@ const API_MS: i64 = 10_000;
 const API_MS_MIN: i64 = 500;
 /// How many keys, grants, plans and APIs are kept; beyond, all of a kind are forgotten.
 const KEPT_MAX: usize = 10_000;
+/// Leases are not forgotten: so many are taken at most, as many as can be settled when the sandbox ends.
+const LEASES_MAX: usize = 32;
+/// How often a call's write is tried at most: each try has a number of its own.
+pub(crate) const TRIES_MAX: u64 = 8;
 
 /// An API as the door serves it.
 #[derive(Debug)]
@@ -44,6 +49,8 @@ pub struct Seen {
     pub plan: Arc<Plan>,
     /// When this sandbox first saw the image's bucket.
     pub bucket_seen_ms: i64,
+    /// Units that this sandbox holds on a lease: used in the image, and there for its calls.
+    pub held: i64,
 }
 
 /// A sandbox's memory.
@@ -61,6 +68,8 @@ struct Memory {
     apis: HashMap<String, Arc<Api>>,
     plans: HashMap<(String, u64), Arc<Plan>>,
     grants: HashMap<String, Seen>,
+    leases: HashMap<String, Lease>,
+    paces: HashMap<String, Pace>,
 }
 
 fn keep<K: std::hash::Hash + Eq, V>(map: &mut HashMap<K, V>, key: K, value: V) {
@@ -85,9 +94,61 @@ impl Sandbox {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next call's number.
+    /// The next call's number. The numbers after it, up to the next one of these, are for its tries.
     pub fn next_sequence(&self) -> u64 {
-        self.sequence.fetch_add(1, Ordering::Relaxed)
+        self.sequence.fetch_add(TRIES_MAX, Ordering::Relaxed)
+    }
+
+    /// Admits a call from the lease that this sandbox has of the grant, if there is one that does. Answers where it is
+    /// counted, and what is left.
+    pub(crate) fn spend(&self, id: &str, seen: &Seen, call: &Call) -> Option<(Counted, i64)> {
+        let mut memory = self.memory();
+        let lease = memory.leases.get_mut(id)?;
+        lease.admit(&seen.grant, &seen.plan, call).then(|| (lease.open.counted.clone(), lease.open.unused))
+    }
+
+    /// Gives a call back to the lease of its grant, if it was counted there. Answers what is left.
+    pub(crate) fn take_back(&self, id: &str, call: &Call, counted: &Counted) -> Option<i64> {
+        let mut memory = self.memory();
+        let lease = memory.leases.get_mut(id)?;
+        lease.take_back(call, counted).then_some(lease.open.unused)
+    }
+
+    /// Takes the lease of a grant out of the memory: whoever settles it puts it back if that was not done.
+    pub(crate) fn take_lease(&self, id: &str) -> Option<Lease> {
+        self.memory().leases.remove(id)
+    }
+
+    /// Keeps a lease.
+    pub(crate) fn keep_lease(&self, id: &str, lease: Lease) {
+        self.memory().leases.insert(id.to_owned(), lease);
+    }
+
+    /// Takes out leases from which nothing is admitted any more; with no time, all there are.
+    pub(crate) fn take_leases(&self, over_ms: Option<i64>, most: usize) -> Vec<(String, Lease)> {
+        let leases = &mut self.memory().leases;
+        let is_over = |lease: &Lease| over_ms.is_none_or(|now_ms| lease.is_over(now_ms));
+        let over: Vec<_> =
+            leases.iter().filter(|(_, lease)| is_over(lease)).map(|(id, _)| id.clone()).take(most).collect();
+        over.into_iter().filter_map(|id| leases.remove_entry(&id)).collect()
+    }
+
+    /// A call of a grant with leases comes.
+    pub(crate) fn count(&self, id: &str, now: Time) {
+        let paces = &mut self.memory().paces;
+        if paces.len() >= KEPT_MAX && !paces.contains_key(id) {
+            paces.clear();
+        }
+        paces.entry(id.to_owned()).or_default().count(now.ms());
+    }
+
+    /// Units of the block that a call should take, which its lease does not admit.
+    pub(crate) fn wish(&self, id: &str, lease: Option<&Lease>, call: &Call) -> i64 {
+        let mut memory = self.memory();
+        if memory.leases.len() >= LEASES_MAX {
+            return 0;
+        }
+        memory.paces.get_mut(id).map_or(0, |pace| pace.wish(lease, call))
     }
 
     /// Which grant a key opens. What is not known is asked for every time: a new key works at once.
@@ -156,6 +217,22 @@ impl Sandbox {
         }
     }
 
+    /// The grant as last seen, without a look at the table.
+    pub(crate) fn known_grant(&self, id: &str) -> Option<Grant> {
+        self.memory().grants.get(id).map(|seen| seen.grant.clone())
+    }
+
+    /// Remembers a newer image of a grant that is remembered, unless its terms or its bucket are others: then it is forgotten.
+    pub(crate) fn renew(&self, id: &str, grant: Grant) {
+        let mut memory = self.memory();
+        let is_same = |seen: &&mut Seen| (seen.grant.pr, seen.grant.b) == (grant.pr, grant.b);
+        if let Some(seen) = memory.grants.get_mut(id).filter(is_same) {
+            seen.grant = grant;
+        } else {
+            memory.grants.remove(id);
+        }
+    }
+
     /// Remembers an image of a grant, and finds the plan of its terms.
     pub async fn see(&self, store: &Store, id: &str, grant: Grant, now: Time) -> Result<Seen, StoreError> {
         let plan = self.plan(store, id, grant.pr).await?;
@@ -167,7 +244,7 @@ impl Sandbox {
         let mut memory = self.memory();
         let bucket_seen_ms =
             memory.grants.get(id).filter(|seen| seen.grant.b == grant.b).map_or(now.ms(), |seen| seen.bucket_seen_ms);
-        let seen = Seen { grant, plan, bucket_seen_ms };
+        let seen = Seen { grant, plan, bucket_seen_ms, held: 0 };
         if seen.grant.pr == seen.plan.revision {
             keep(&mut memory.grants, id.to_owned(), seen.clone());
         } else {

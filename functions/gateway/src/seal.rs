@@ -20,7 +20,7 @@ use shared::meter::read_period_key;
 use shared::principal::Party;
 use shared::time::Time;
 
-use crate::grant::{Grant, Update, Value};
+use crate::grant::{Grant, Update, Value, number};
 
 /// No month is sealed sooner than this after its end: the longest call (30 s) and a minute for its refund.
 pub const PAUSE_MS: i64 = 90_000;
@@ -105,10 +105,6 @@ pub fn due(grant: &Grant, now: Time) -> Option<Step> {
 /// The end of the first month that is not sealed.
 fn month_end(grant: &Grant) -> Time {
     Time::of_hour(grant.sl).month().1
-}
-
-fn number(number: u64) -> Value {
-    Value::N(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
 /// The write that takes the units of the first month that is not sealed out of `p` and `q`, or as many entries as one write

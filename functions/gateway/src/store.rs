@@ -217,11 +217,11 @@ impl Store {
             ("wk".into(), AttributeValue::S("N".to_owned())),
             ("bh".into(), number(since.hour())),
         ]);
-        for name in ["sr", "pr", "pe", "u", "T", "la", "lf", "sh", "sa", "sf"] {
+        for name in ["sr", "pr", "pe", "u", "T", "la", "lf", "lo", "sh", "sa", "sf"] {
             item.insert(name.to_owned(), number(0));
         }
         let month = since.month().0.hour();
-        for (name, value) in [("b", 1), ("v", 1), ("sl", month), ("st", month)] {
+        for (name, value) in [("b", 1), ("v", 1), ("bv", 1), ("sl", month), ("st", month)] {
             item.insert(name.to_owned(), number(value));
         }
         // An update of a path into a map that is not there is an error, so every map is there from the beginning.

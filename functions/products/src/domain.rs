@@ -319,6 +319,7 @@ impl Plan {
             rate: terms.rate,
             weights: terms.weights,
             approval: terms.approval,
+            admission: terms.admission,
         }
     }
 

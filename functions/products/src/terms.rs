@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use shared::event::{Approval, Quota, Rate};
+use shared::event::{Admission, Approval, Quota, Rate};
 use shared::money::{Currency, Decimal};
 
 use crate::error::Error;
@@ -43,6 +43,8 @@ pub struct Wish {
     pub weights: Option<BTreeMap<String, u32>>,
     /// Automatic when left out.
     pub approval: Option<Approval>,
+    /// Exact when left out.
+    pub admission: Option<Admission>,
 }
 
 /// The terms of a plan version, complete.
@@ -67,6 +69,9 @@ pub struct PlanTerms {
     pub weights: BTreeMap<String, u32>,
     /// Whether a subscription waits for the provider.
     pub approval: Approval,
+    /// How the door admits; `exact` when absent.
+    #[serde(default, skip_serializing_if = "Admission::is_exact")]
+    pub admission: Admission,
 }
 
 fn within(pointer: &str, value: u64, max: u64) -> Result<(), Error> {
@@ -160,6 +165,7 @@ impl PlanTerms {
             rate: wish.rate,
             weights: weighted,
             approval: wish.approval.unwrap_or_default(),
+            admission: wish.admission.unwrap_or_default(),
         };
         if serde_json::to_vec(&terms).map_or(usize::MAX, |text| text.len()) > TERMS_BYTES_MAX {
             return Err(Error::Field {

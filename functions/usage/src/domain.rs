@@ -22,6 +22,9 @@ pub struct Bucket {
     pub v: u64,
     /// The revision of the terms.
     pub pr: u64,
+    /// The version that it began with; 0 where that was not kept.
+    #[serde(default)]
+    pub bv: u64,
     /// Calls admitted, by [`Counter`].
     pub c: BTreeMap<String, u64>,
     /// Calls given back, by [`Counter`].
@@ -41,17 +44,15 @@ impl Bucket {
     /// "closed" counts as half a version.
     #[must_use]
     pub fn of(image: GrantImage, closed: bool) -> Self {
-        let GrantImage { pk: _, v, b, bh, pr, c, f, p, q, la: _, lf: _ } = image;
-        Self { b, bh, v, pr, c, f, p, q, closed, revision: v.saturating_mul(2).saturating_add(u64::from(closed)) }
+        let GrantImage { pk: _, v, b, bh, bv, pr, c, f, p, q, la: _, lf: _ } = image;
+        Self { b, bh, v, pr, bv, c, f, p, q, closed, revision: v.saturating_mul(2).saturating_add(u64::from(closed)) }
     }
 
-    /// Whether this image shows that the open image of the bucket before is its last. Every write of a grant raises its
-    /// version by one, and every count is one write: when this bucket's own writes account for all versions since, none is
-    /// left for the bucket before.
+    /// Whether this image shows that the open image of the bucket before is its last: every write of a grant raises its version
+    /// by one, and this bucket began with the next.
     #[must_use]
     pub fn ends(&self, before: &Self) -> bool {
-        let counted = self.c.values().chain(self.f.values()).fold(0, |sum: u64, count| sum.saturating_add(*count));
-        self.b == before.b + 1 && self.v.saturating_sub(before.v) <= counted.max(1)
+        self.b == before.b + 1 && self.bv == before.v + 1
     }
 
     /// Adds the next bucket of the same hour.
@@ -128,9 +129,16 @@ pub fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// What a counter's attribute counts. A refund of a call of an earlier billing period carries a `-` at its end.
+/// What a counter's attribute counts. Calls of an earlier billing period carry a `-` at its end.
 pub fn counter(name: &str) -> Result<Counter, NotUnderstood> {
     name.strip_suffix('-').unwrap_or(name).parse().map_err(|_| NotUnderstood(format!("the counter `{name}`")))
+}
+
+/// The hour of the calls that a counter of a bucket counts: what is counted or given back late belongs to the last hour of its
+/// month.
+#[must_use]
+pub fn hour_of(name: &str, bucket_hour: i64) -> i64 {
+    if name.ends_with('-') { month_of(bucket_hour) - 1 } else { bucket_hour }
 }
 
 /// How far a grant's buckets are known without a gap and closed.

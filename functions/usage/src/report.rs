@@ -5,7 +5,9 @@ use std::ops::Range;
 
 use shared::time::Time;
 
-use crate::domain::{Bucket, Ended, Head, NotUnderstood, Refused, complete_to, counter, month_of, nets, signed};
+use crate::domain::{
+    Bucket, Ended, Head, NotUnderstood, Refused, complete_to, counter, hour_of, month_of, nets, signed,
+};
 
 /// An operation by its numbers: API, version, operation.
 pub type OperationNumber = (u32, u32, u32);
@@ -79,8 +81,8 @@ pub struct Report {
 impl Numbers {
     /// Adds up the hours of a range.
     ///
-    /// What a bucket admitted and gave back of its own month is its hour's. What it gave back of an earlier month belongs to
-    /// that month's last hour: so the hours of a month add up to what is sealed of it.
+    /// What a bucket admitted and gave back of its own month is its hour's. What it counted or gave back of an earlier month
+    /// belongs to that month's last hour: so the hours of a month add up to what is sealed of it.
     pub fn report(&self, hours: Range<i64>) -> Result<Report, NotUnderstood> {
         let mut report = Report { hours, ..Report::default() };
         let mut known = if let Some(before) = &self.before {
@@ -93,13 +95,14 @@ impl Numbers {
         for bucket in &self.buckets {
             let (month, mut own) = (month_of(bucket.bh), 0_i64);
             for (name, count) in &bucket.c {
-                own = own.saturating_add(signed(*count));
-                report.calls(name, *count, 0, bucket.bh)?;
+                let hour = hour_of(name, bucket.bh);
+                own = own.saturating_add(if hour < month { 0 } else { signed(*count) });
+                report.calls(name, *count, 0, hour)?;
             }
             for (name, count) in &bucket.f {
-                let late = name.ends_with('-');
-                own = own.saturating_sub(if late { 0 } else { signed(*count) });
-                report.calls(name, 0, *count, if late { month - 1 } else { bucket.bh })?;
+                let hour = hour_of(name, bucket.bh);
+                own = own.saturating_sub(if hour < month { 0 } else { signed(*count) });
+                report.calls(name, 0, *count, hour)?;
             }
             let now = nets(&bucket.p, &bucket.q)?;
             match &known {

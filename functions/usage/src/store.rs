@@ -14,7 +14,7 @@ use shared::meter::Counter;
 use shared::principal::Party;
 use shared::time::Time;
 
-use crate::domain::{Batch, Bucket, Head, counter};
+use crate::domain::{Batch, Bucket, Head, counter, hour_of};
 
 mod names;
 mod numbers;
@@ -142,11 +142,11 @@ impl Store {
     ) -> Result<(), StoreError> {
         // Unreadable names do not come this far.
         let Ok(Counter { key, api, version, operation }) = counter(name) else { return Ok(()) };
-        let row =
-            Called { subscription: subscription.to_owned(), key, hour: bucket.bh, n: calls, revision: bucket.revision };
-        let sk = format!("{:010}#{subscription}#{key:010}#{:012}", bucket.bh, bucket.b);
+        let hour = hour_of(name, bucket.bh);
+        let row = Called { subscription: subscription.to_owned(), key, hour, n: calls, revision: bucket.revision };
+        let sk = format!("{hour:010}#{subscription}#{key:010}#{:012}", bucket.b);
         let row = Row::new(calls_pk(provider, api, version, operation), sk, &row)?
-            .ttl(Time::of_hour(bucket.bh).seconds().saturating_add(CALLS_KEPT_S));
+            .ttl(Time::of_hour(hour).seconds().saturating_add(CALLS_KEPT_S));
         self.table.project(row, bucket.revision).await.map(drop)
     }
 

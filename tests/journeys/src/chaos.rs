@@ -25,12 +25,14 @@ use shared::time::Time;
 
 use crate::{Answer, Call, Key, Organization, Platform};
 pub use ledger::Ledger;
-use plan::{Action, Chosen, NAMES, Random, actions, terms};
+use plan::{Action, Chosen, NAMES, Random, actions, is_leased, terms};
 use upstream::{ANSWERED, Calls, Fact, NUMBER, Upstream};
 
 /// The door, as the template names it.
 const DOOR: &str = "Gateway";
 const DOORS_TABLE: &str = "GatewayTable";
+/// No call is admitted from a lease so long after it was taken.
+const LEASE_MS: i64 = 2_000;
 /// How often an action is tried: each fault happens once in a while.
 const ATTEMPTS_MAX: usize = 60;
 /// So often the door sweeps until all months are sealed, and so long what it told may take each time.
@@ -66,8 +68,14 @@ struct Subscription {
 #[derive(Clone)]
 struct Held {
     key: Key,
-    /// Its end was answered.
-    ended: bool,
+    /// When its end was answered, in milliseconds since 1970.
+    ended_ms: Option<i64>,
+}
+
+impl Held {
+    fn has_ended(&self) -> bool {
+        self.ended_ms.is_some()
+    }
 }
 
 /// A run.
@@ -123,7 +131,7 @@ impl<'a> Run<'a> {
             let wish = json!({ "app": app["id"], "product": format!("{}/weather", provider.slug), "plan": name });
             let made = platform.post(&consumer.token, "/v1/subscriptions", &wish).await;
             let id = made["id"].as_str().unwrap().to_owned();
-            let keys = vec![Held { key: platform.key(&consumer, &id).await, ended: false }];
+            let keys = vec![Held { key: platform.key(&consumer, &id).await, ended_ms: None }];
             subscriptions.push(Mutex::new(Subscription { id, plans, plan: 0, keys }));
         }
         platform.settled().await;
@@ -176,7 +184,10 @@ impl<'a> Run<'a> {
             }
             let chosen = Chosen::of(self.wish.seed, number);
             let held = self.key(chosen);
-            if held.ended {
+            // Under leases an end holds two seconds later, by the requests' times.
+            let after_ms = if is_leased(chosen.subscription) { LEASE_MS } else { 0 };
+            let now_ms = self.platform.cloud().clock().now_ms();
+            if held.ended_ms.is_some_and(|ended_ms| now_ms >= ended_ms + after_ms) {
                 self.calls.note(number, Fact::Barred);
             }
             let month = self.month();
@@ -195,7 +206,7 @@ impl<'a> Run<'a> {
     fn key(&self, chosen: Chosen) -> Held {
         let subscription = locked(&self.subscriptions[chosen.subscription]);
         let keys = &subscription.keys;
-        let newest = keys.iter().rfind(|held| !held.ended).or(keys.last());
+        let newest = keys.iter().rfind(|held| !held.has_ended()).or(keys.last());
         let older = chosen.older_key.and_then(|choice| {
             let count = u64::try_from(keys.len()).unwrap();
             keys.get(usize::try_from(choice % count).unwrap())
@@ -289,7 +300,7 @@ impl<'a> Run<'a> {
     async fn new_key(&self, number: usize, rotate: bool) {
         let (subscription, newest) = {
             let subscription = locked(&self.subscriptions[number]);
-            let newest = subscription.keys.iter().rfind(|held| !held.ended).map(|held| held.key.id.clone());
+            let newest = subscription.keys.iter().rfind(|held| !held.has_ended()).map(|held| held.key.id.clone());
             (subscription.id.clone(), newest)
         };
         let issued = match newest.as_ref().filter(|_| rotate) {
@@ -298,22 +309,24 @@ impl<'a> Run<'a> {
         };
         // Where the answer with the secret was lost, nobody holds the key.
         let shown = issued["secret"].is_string().then(|| Key::of(&issued));
+        let now_ms = self.platform.cloud().clock().now_ms();
         let mut subscription = locked(&self.subscriptions[number]);
         if let (true, Some(id)) = (rotate, newest) {
-            subscription.end(&id);
+            subscription.end(&id, now_ms);
         }
-        subscription.keys.extend(shown.map(|key| Held { key, ended: false }));
+        subscription.keys.extend(shown.map(|key| Held { key, ended_ms: None }));
     }
 
     async fn revoke_oldest(&self, number: usize) {
         let oldest = {
             let subscription = locked(&self.subscriptions[number]);
-            let mut live = subscription.keys.iter().filter(|held| !held.ended);
+            let mut live = subscription.keys.iter().filter(|held| !held.has_ended());
             live.next().map(|held| held.key.id.clone())
         };
         if let Some(id) = oldest {
             self.insist(format!("/v1/keys/{id}/revoke"), &json!({})).await;
-            locked(&self.subscriptions[number]).end(&id);
+            let now_ms = self.platform.cloud().clock().now_ms();
+            locked(&self.subscriptions[number]).end(&id, now_ms);
         }
     }
 
@@ -345,8 +358,8 @@ impl<'a> Run<'a> {
 }
 
 impl Subscription {
-    fn end(&mut self, key: &str) {
-        self.keys.iter_mut().filter(|held| held.key.id == key).for_each(|held| held.ended = true);
+    fn end(&mut self, key: &str, now_ms: i64) {
+        self.keys.iter_mut().filter(|held| held.key.id == key).for_each(|held| held.ended_ms = Some(now_ms));
     }
 }
 

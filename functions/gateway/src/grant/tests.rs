@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::plan::tests::terms;
+use crate::settlement::{Calls, settling};
 use serde_json::json;
 
 fn grant() -> Grant {
@@ -16,6 +17,7 @@ fn grant() -> Grant {
         g: [].into(),
         b: 7,
         bh: 499,
+        lo: 0,
         w0: map(),
         w1: map(),
         k: [("1".to_owned(), 9_999_999_999)].into(),
@@ -74,20 +76,25 @@ fn every_name_and_value_of_an_expression_is_used_and_every_use_has_one() {
                         [("1".to_owned(), t)].into(),
                     ] {
                         let grant = Grant { t, g, ..recent() };
-                        check(&admission(&grant, &plan, &call(now_hour * HOUR_MS + 1), turn || now_hour > HOUR));
+                        let (call, turn) = (call(now_hour * HOUR_MS + 1), turn || now_hour > HOUR);
+                        check(&admission(&grant, &plan, &call, turn, &Beside::default()));
+                        check(&admission(&grant, &plan, &call, turn, &Beside { block: 9, ..Beside::default() }));
+                        for settled in settlements().iter().filter(|_| !turn) {
+                            for block in [0, 2, 9] {
+                                let beside = Beside { block, settled: Some(settled), attempt: 3 };
+                                check(&admission(&grant, &plan, &call, turn, &beside));
+                            }
+                        }
                     }
                 }
             }
         }
     }
-    let period = period_key(HOUR, 3);
-    check(&refund(
-        &recent(),
-        &call(HOUR * HOUR_MS),
-        42,
-        &Counted { kind: "D", window: HOUR + 100, period: period.clone() },
-    ));
-    check(&refund(&recent(), &call(HOUR * HOUR_MS), 42, &Counted { kind: "D", window: HOUR, period }));
+    for settled in settlements() {
+        for grant in [recent(), Grant { pe: HOUR, ..recent() }, Grant { u: 0, ..recent() }] {
+            check(&settling(&grant, &settled, "me", 42));
+        }
+    }
     check(&turn(&recent(), HOUR));
     check(&voiding(&recent(), &call(HOUR * HOUR_MS), 42));
     let rate = json!({"calls": 5, "per_seconds": 1});
@@ -99,7 +106,27 @@ fn every_name_and_value_of_an_expression_is_used_and_every_use_has_one() {
     }
 }
 
+fn place() -> Counted {
+    Counted { kind: "D", window: HOUR + 100, period: period_key(HOUR, 3), hour: HOUR }
+}
+
+/// A refund, and leases: unused, used by as many counters as fit, with calls that were given back.
+fn settlements() -> Vec<Settlement> {
+    let counter = |operation| Counter { key: 1, api: 1, version: 1, operation };
+    let counts = |calls| (0..11).map(|operation| (counter(operation), calls)).collect();
+    let lease =
+        |counts, admitted, back, unused| Settlement { counted: place(), counts, admitted, back, unused, taken: 64 };
+    vec![
+        Settlement::refund(&call(HOUR * HOUR_MS), &place()),
+        lease(Counts::new(), 0, 0, 64),
+        lease(counts(Calls { admitted: 5, back: 0 }), 55, 0, 9),
+        lease(counts(Calls { admitted: 5, back: 2 }), 55, 22, 31),
+        lease(counts(Calls { admitted: 0, back: 1 }), 0, 11, 75),
+    ]
+}
+
 pub(crate) fn check(update: &Update) {
+    assert!(update.update.len() < 4_096 && update.condition.len() < 4_096);
     let text = format!("{} {}", update.update, update.condition);
     let used: std::collections::HashSet<String> = text
         .split(|character: char| !(character.is_alphanumeric() || character == '#' || character == ':'))
@@ -195,9 +222,10 @@ fn a_call_is_counted_in_the_month_of_its_bucket_and_given_back_to_it() {
     let after = Grant { bh: november.hour(), ..recent() };
     assert_eq!(entry(&after, october), format!("{}.3", november.hour()));
     let name = |grant: &Grant| {
-        let counted = Counted { kind: "D", window: 0, period: last.clone() };
-        let write = refund(grant, &call(november.ms()), 42, &counted);
-        write.names.into_iter().find(|(name, _)| *name == "#op").unwrap().1
+        let call = call(november.ms());
+        let counted = Counted { kind: "D", window: 0, period: last.clone(), hour: october.hour() };
+        let write = settling(grant, &Settlement::refund(&call, &counted), "me", 42);
+        write.names.into_iter().find(|(name, _)| *name == "#o0").unwrap().1
     };
     assert_eq!((name(&before).as_str(), name(&after).as_str()), ("1.1.1.7", "1.1.1.7-"));
 }

@@ -1,9 +1,10 @@
 //! What is admitted is counted once, whatever becomes of answers and terms.
 
 use gateway::admission::{Admitted, admit, give_back};
-use gateway::grant::{Refusal, admission, counted, refund};
+use gateway::grant::{Beside, Refusal, admission, counted};
 use gateway::plan::Plan;
 use gateway::sandbox::Sandbox;
+use gateway::settlement::{Settlement, settling};
 use gateway::store::Tried;
 use serde_json::{Value, json};
 use shared::time::Time;
@@ -41,7 +42,7 @@ async fn every_branch_of_the_write_applies_and_counts() {
             let (seen, mut call) = (gate.seen(at(now)).await, call_of(&gate.sandbox, at(now)));
             call.weight = 3;
             let place = counted(&seen.grant, &seen.plan, &call, turn);
-            let write = admission(&seen.grant, &seen.plan, &call, turn);
+            let write = admission(&seen.grant, &seen.plan, &call, turn, &Beside::default());
             let Tried::Applied(grant) = gate.store.update(SUBSCRIPTION, &write).await else {
                 panic!("{now} {members}")
             };
@@ -52,7 +53,8 @@ async fn every_branch_of_the_write_applies_and_counts() {
             assert_eq!(grant.last_of(&call.writer), Some(call.sequence));
             // The same write again is known.
             assert!(matches!(gate.store.update(SUBSCRIPTION, &write).await, Tried::Stale(_)));
-            let refund = refund(&grant, &call, gate.sandbox.next_sequence(), &place);
+            let sequence = gate.sandbox.next_sequence();
+            let refund = settling(&grant, &Settlement::refund(&call, &place), &call.writer, sequence);
             let used = grant.u;
             let Tried::Applied(grant) = gate.store.update(SUBSCRIPTION, &refund).await else {
                 panic!("{now} {members}")
@@ -90,7 +92,7 @@ async fn a_call_that_is_refused_after_a_lost_try_takes_that_try_away() {
     assert!(gate.back(&first).await);
     let now = at("2026-10-20T12:00:01Z");
     let (seen, mut call) = (gate.seen(now).await, call_of(&gate.sandbox, now));
-    let lost = admission(&seen.grant, &seen.plan, &call, false);
+    let lost = admission(&seen.grant, &seen.plan, &call, false, &Beside::default());
     let another = Gate { sandbox: Sandbox::default(), store: gate.store.clone(), house: gate.house };
     let other = another.call_for(now, "light").await;
     // The first try is on its way, the second learns that the quota is used up, the third voids the first without an answer,

@@ -6,6 +6,7 @@
 #![recursion_limit = "256"]
 
 mod counting;
+mod leasing;
 mod sealing;
 mod wire;
 

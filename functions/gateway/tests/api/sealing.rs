@@ -1,8 +1,9 @@
 //! Months are sealed once, with exact units, whoever dies in between.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use gateway::grant::{admission, counted, refund};
+use gateway::grant::{Beside, admission, counted};
 use gateway::seal::{Step, due};
+use gateway::settlement::{Settlement, settling};
 use gateway::store::Tried;
 use serde_json::json;
 use shared::chassis::table::Table;
@@ -135,11 +136,12 @@ async fn what_comes_after_the_seal_changes_nothing_of_the_month() {
     // A second call's write is on its way for a long time, and so is the first one's refund.
     let seen = gate.seen(at("2026-10-31T23:59:59Z")).await;
     let late = call_of(&gate.sandbox, at("2026-10-31T23:59:59Z"));
-    let admission = admission(&seen.grant, &seen.plan, &late, false);
+    let admission = admission(&seen.grant, &seen.plan, &late, false, &Beside::default());
     gate.call("2026-11-01T00:00:00Z").await;
     let image = gate.grant().await;
     let sequence = gate.sandbox.next_sequence();
-    let refund_on_its_way = refund(&image, &passed.call, sequence, &passed.counted);
+    let refund_on_its_way =
+        settling(&image, &Settlement::refund(&passed.call, &passed.counted), &passed.call.writer, sequence);
     assert_eq!(counted(&image, &seen.plan, &passed.call, false).period, format!("{}.1", image.bh));
 
     gate.sweep("2026-11-01T00:05:00Z").await;

@@ -286,7 +286,8 @@ pub(super) async fn rename(
     Key::of(&renamed, now).reply()
 }
 
-/// Issues a successor to a key, which lives on for as long as asked for. Both hold from the next call on.
+/// Issues a successor to a key, which lives on for as long as asked for. Both hold from the next call on; the end of the old one,
+/// where the terms admit from leases, within two seconds.
 #[utoipa::path(post, path = "/v1/keys/{key}/rotate", operation_id = "rotate_key", tag = "keys", security(("token" = ["keys:write"])),
     params(("key" = inline(KeyId), Path, description = "The key's id."), IdempotencyKey),
     request_body = Option<RotateKey>,
@@ -332,7 +333,8 @@ async fn ring_of(state: &State, organization: OrganizationId, key: &domain::Key)
         .ok_or_else(|| Problem::internal("a key without its subscription's ring"))
 }
 
-/// Revokes a key: from the answer on it opens no door. A key that is revoked already stays so.
+/// Revokes a key: from the answer on it opens no door; where the terms admit from leases, within two seconds of it. A key that is
+/// revoked already stays so.
 #[utoipa::path(post, path = "/v1/keys/{key}/revoke", operation_id = "revoke_key", tag = "keys", security(("token" = ["keys:write"])),
     params(("key" = inline(KeyId), Path, description = "The key's id."), IdempotencyKey),
     responses((status = 200, description = "The key, revoked.", body = Key, headers(("ETag" = String)))))]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use shared::chassis::extract::{Caller, Idempotency, Json, Now, Path, Query};
 use shared::chassis::reply::Reply;
-use shared::event::{Approval, Quota, Rate};
+use shared::event::{Admission, Approval, Quota, Rate};
 use shared::id::{PlanId, ProductId};
 use shared::money::{Currency, Decimal};
 use shared::page::{Page, PageQuery};
@@ -71,6 +71,9 @@ pub(crate) struct NewPlan {
     /// Whether a subscription waits for the provider; `automatic` when left out.
     #[serde(default)]
     approval: Option<Approval>,
+    /// How the door admits; `exact` when left out.
+    #[serde(default)]
+    admission: Option<Admission>,
 }
 
 /// The terms of a new version of a plan. What is left out has its default, not what the version before says.
@@ -104,6 +107,9 @@ pub(crate) struct NewVersion {
     /// Whether a subscription waits for the provider; `automatic` when left out.
     #[serde(default)]
     approval: Option<Approval>,
+    /// How the door admits; `exact` when left out.
+    #[serde(default)]
+    admission: Option<Admission>,
 }
 
 fn weights_schema() -> Object {
@@ -133,6 +139,7 @@ macro_rules! wish {
             rate: $body.rate,
             weights: $body.weights,
             approval: $body.approval,
+            admission: $body.admission,
         }
     };
 }

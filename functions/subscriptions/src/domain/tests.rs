@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use shared::event::Admission;
 use shared::principal::Role;
 
 use super::*;
@@ -21,6 +22,7 @@ fn terms(plan: PlanId, version: u32, approval: Approval) -> Terms {
         rate: None,
         weights: std::collections::BTreeMap::new(),
         approval,
+        admission: Admission::Exact,
     }
 }
 

@@ -294,7 +294,8 @@ pub(super) async fn decline(
         .await
 }
 
-/// Stops an active subscription for now: from the answer on, none of its keys opens the door.
+/// Stops an active subscription for now: from the answer on, none of its keys opens the door; where its terms admit from leases,
+/// within two seconds of it.
 #[utoipa::path(post, path = "/v1/subscriptions/{subscription}/suspend", operation_id = "suspend_subscription", tag = "provider", security(("token" = ["subscriptions:approve"])),
     params(("subscription" = inline(SubscriptionId), Path, description = "The subscription's id."), IdempotencyKey),
     request_body = Option<Reason>,
@@ -345,7 +346,8 @@ pub(super) async fn cancel(
         .await
 }
 
-/// Moves an active subscription to the newest terms of a plan of the same product. They hold from the next call on.
+/// Moves an active subscription to the newest terms of a plan of the same product. They hold from the next call on; where the terms before
+/// admit from leases, within two seconds.
 #[utoipa::path(post, path = "/v1/subscriptions/{subscription}/change-plan", operation_id = "change_plan", tag = "subscriptions", security(("token" = ["subscriptions:write"])),
     params(("subscription" = inline(SubscriptionId), Path, description = "The subscription's id."), IdempotencyKey),
     request_body = ChangePlan,

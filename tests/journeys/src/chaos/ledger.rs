@@ -6,13 +6,16 @@ use serde_json::{Value, json};
 
 use super::{
     DOOR, DOORS_TABLE, Run, locked,
-    plan::{Chosen, NAMES, quota},
+    plan::{Chosen, NAMES, is_leased, quota},
     upstream::Fact,
 };
 use crate::Call;
 
 /// The most that one call weighs.
 const UNITS_MAX: u64 = 5;
+
+/// The most units that a lease has.
+const BLOCK_MAX: u64 = 256;
 
 /// A run has calls in so many months.
 const MONTHS: u64 = 2;
@@ -26,12 +29,16 @@ struct Line {
     reached_units: u64,
     /// Those that the upstream failed.
     failing: u64,
-    /// Units of what the upstream answered well, by month, where the month is certain.
+    /// Whether calls are admitted from leases.
+    leased: bool,
+    /// Units of what the upstream answered well, and of these by month, where the month is certain.
+    served_units: u64,
     kept_units: [u64; 2],
     /// The most that a month may admit.
     quota: Option<u64>,
-    /// By the grant: units used in its window, and units ever admitted and given back.
+    /// By the grant: units used in its window, those that were left behind on leases, and units ever admitted and given back.
     used: u64,
+    left_behind: u64,
     grant_admitted: u64,
     grant_refunded: u64,
     /// By usage: calls admitted, calls given back, units.
@@ -94,6 +101,8 @@ pub struct Ledger {
     unknown: u64,
     /// Failed calls that the door says it could not give back.
     unrefunded: u64,
+    /// Leases that the door says it gave up.
+    given_up: u64,
     /// Calls whose failure was answered although the upstream did not fail them.
     unlike: u64,
     broken: Vec<String>,
@@ -111,13 +120,14 @@ impl Ledger {
             happened: run.platform.faults().happened(DOOR),
             unknown: run.platform.logged(DOOR, &["admission closed", "\"unknown\":true"]),
             unrefunded: run.platform.logged(DOOR, &["\"unrefunded\":"]),
+            given_up: run.platform.logged(DOOR, &["\"stranded\":"]),
             unlike: 0,
             broken: Vec::new(),
         };
         for (number, subscription) in run.subscriptions.iter().enumerate() {
             let id = locked(subscription).id.clone();
             let quota = quota(run.wish.calls, number).map(|[one, other]| one.max(other));
-            ledger.lines.push(Line { quota, ..ledger.counted(run, &id).await });
+            ledger.lines.push(Line { quota, leased: is_leased(number), ..ledger.counted(run, &id).await });
         }
         ledger.judge_calls(run);
         ledger.judge();
@@ -135,6 +145,7 @@ impl Ledger {
         let count = |name: &str| usage[name].as_u64().unwrap();
         Line {
             used: number("u"),
+            left_behind: number("lo"),
             grant_admitted: number("la"),
             grant_refunded: number("lf"),
             admitted: count("admitted"),
@@ -161,6 +172,7 @@ impl Ledger {
                 barred += u64::from(calls.is(number, Fact::Barred));
                 let kept = !chosen.errand.fails() && !calls.is(number, Fact::Failed);
                 self.unlike += u64::from(!chosen.errand.fails() && calls.is(number, Fact::Failed));
+                line.served_units += if kept { chosen.units() } else { 0 };
                 for (month, fact) in [Fact::FirstMonth, Fact::SecondMonth].into_iter().enumerate() {
                     if kept && calls.is(number, fact) {
                         line.kept_units[month] += chosen.units();
@@ -189,9 +201,6 @@ impl Ledger {
             for (month, kept) in line.kept_units.into_iter().enumerate() {
                 self.hold(kept <= most, || format!("{name}: {kept} units in month {month}, over the quota of {most}"));
             }
-            self.hold(line.reached <= line.admitted, || {
-                format!("{name}: {} calls reached the upstream, {} were admitted", line.reached, line.admitted)
-            });
             let left = i64::try_from(line.grant_admitted).unwrap() - i64::try_from(line.grant_refunded).unwrap();
             self.hold(line.units == left, || format!("{name}: usage shows {} units, the grant {left}", line.units));
             if let Some(invoiced) = &line.invoiced {
@@ -205,25 +214,35 @@ impl Ledger {
                     format!("{name}: the invoices were rated from {} units, the grant has {left}", invoiced.units)
                 });
             }
-            self.hold(line.reached_units <= line.grant_admitted, || {
-                format!(
-                    "{name}: {} units reached the upstream, {} were counted",
-                    line.reached_units, line.grant_admitted
-                )
-            });
+            if line.leased {
+                self.judge_leased(line, name);
+            } else {
+                self.hold(line.reached <= line.admitted, || {
+                    format!("{name}: {} calls reached the upstream, {} were admitted", line.reached, line.admitted)
+                });
+                self.hold(line.reached_units <= line.grant_admitted && line.left_behind == 0, || {
+                    let Line { reached_units, grant_admitted, .. } = line;
+                    format!("{name}: {reached_units} units reached the upstream, {grant_admitted} were counted")
+                });
+            }
             self.hold(line.refunded <= line.failing + unlike, || {
                 format!("{name}: {} calls were given back, {} failed", line.refunded, line.failing + unlike)
             });
         }
-        let stranded = sum(|line| line.admitted).saturating_sub(sum(|line| line.reached));
+        let stranded = sum(|line| line.admitted.saturating_sub(line.reached));
         self.hold(stranded <= kills + unknown, || {
             format!("{stranded} admitted calls never reached the upstream, with {kills} kills and {unknown} unknown")
         });
-        let units = sum(|line| line.grant_admitted).saturating_sub(sum(|line| line.reached_units));
+        let units = sum(|line| line.grant_admitted.saturating_sub(line.reached_units));
         self.hold(units <= (kills + unknown) * UNITS_MAX, || {
             format!("{units} units were counted of calls that never reached it")
         });
-        let kept = sum(|line| line.failing).saturating_sub(sum(|line| line.refunded));
+        // Under leases a failed call goes back to its lease, and is not told where the lease is left behind.
+        let exact = |line: &Line, of: u64| if line.leased { 0 } else { of };
+        let (failing, refunded) = lines.iter().fold((0, 0), |(failing, refunded), line| {
+            (failing + exact(line, line.failing), refunded + exact(line, line.refunded))
+        });
+        let kept = failing.saturating_sub(refunded);
         self.hold(kept <= kills + unrefunded, || {
             format!(
                 "{kept} failed calls were not given back, with {kills} kills and {unrefunded} that the door gave up"
@@ -231,6 +250,18 @@ impl Ledger {
         });
         let (told, sent) = (self.answers.values().sum::<u64>(), self.sent);
         self.hold(told == sent, || format!("{told} answers to {sent} calls"));
+    }
+
+    /// What is true of a subscription with leases: what was served is counted, or left behind with a lease.
+    fn judge_leased(&mut self, line: &Line, name: &str) {
+        let most = (self.kills() + self.unknown + self.given_up) * BLOCK_MAX;
+        self.hold(line.left_behind <= most, || {
+            format!("{name}: {} units were left behind, and {most} could have been", line.left_behind)
+        });
+        self.hold(line.served_units <= line.grant_admitted + line.left_behind, || {
+            let Line { served_units, grant_admitted, left_behind, .. } = line;
+            format!("{name}: {served_units} units were served, {grant_admitted} counted, {left_behind} left behind")
+        });
     }
 
     fn hold(&mut self, holds: bool, otherwise: impl FnOnce() -> String) {
@@ -279,8 +310,8 @@ impl fmt::Display for Ledger {
         }
         writeln!(
             f,
-            "{:>9}  refused as unknown\n{:>9}  failed and not given back, by the log",
-            self.unknown, self.unrefunded
+            "{:>9}  refused as unknown\n{:>9}  failed and not given back, by the log\n{:>9}  leases given up, by the log",
+            self.unknown, self.unrefunded, self.given_up
         )?;
         writeln!(f, "{:>9}  actions sent again", self.again)?;
         let mut table = String::new();
@@ -294,6 +325,7 @@ impl fmt::Display for Ledger {
             "units by usage",
             "by grant",
             "by invoices",
+            "left behind",
             "month 1 kept",
             "month 2 kept",
             "quota",
@@ -318,6 +350,7 @@ impl fmt::Display for Ledger {
                 line.units.to_string(),
                 left.to_string(),
                 line.invoiced.as_ref().map_or("none yet".to_owned(), |invoiced| invoiced.units.to_string()),
+                line.left_behind.to_string(),
                 line.kept_units[0].to_string(),
                 line.kept_units[1].to_string(),
                 line.quota.map_or("none".to_owned(), |quota| quota.to_string()),

@@ -9,9 +9,12 @@ fn sound() -> Ledger {
         reached: 9,
         reached_units: 9,
         failing: 2,
+        leased: false,
+        served_units: 7,
         kept_units: [4, 3],
         quota: Some(8),
         used: 3,
+        left_behind: 0,
         grant_admitted: 9,
         grant_refunded: 2,
         admitted: 9,
@@ -29,6 +32,7 @@ fn sound() -> Ledger {
         happened: BTreeMap::new(),
         unknown: 0,
         unrefunded: 0,
+        given_up: 0,
         unlike: 0,
         broken: Vec::new(),
     }
@@ -131,6 +135,22 @@ fn only_a_kill_or_an_unknown_write_strands_a_call() {
     assert_eq!(units(1, 5), Vec::<String>::new());
     assert!(matches!(&*units(1, 6), [rule] if rule.contains("6 units were counted of calls that never reached it")));
     assert!(matches!(&*units(0, 1), [rule] if rule.contains("1 units were counted")));
+}
+
+#[test]
+fn what_was_served_from_leases_is_counted_or_left_behind_by_a_kill() {
+    breaks("9 units reached the upstream", |_, line| line.left_behind = 1);
+    let leased = |kills: u64, served: u64, left_behind: u64| {
+        judged(|ledger, line| {
+            ledger.happened.insert("killed before a call", kills);
+            (line.leased, line.served_units, line.left_behind) = (true, served, left_behind);
+        })
+    };
+    assert_eq!(leased(0, 9, 0), Vec::<String>::new());
+    assert!(matches!(&*leased(0, 10, 0), [rule] if rule.contains("10 units were served, 9 counted, 0 left behind")));
+    assert!(matches!(&*leased(0, 9, 1), [rule] if rule.contains("1 units were left behind, and 0 could have been")));
+    assert_eq!(leased(1, 265, 256), Vec::<String>::new());
+    assert!(matches!(&*leased(1, 9, 257), [rule] if rule.contains("257 units were left behind")));
 }
 
 #[test]

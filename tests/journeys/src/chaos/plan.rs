@@ -62,7 +62,19 @@ impl Errand {
 }
 
 /// What the subscriptions are for, by their number.
-pub(super) const NAMES: [&str; 4] = ["hard", "soft", "rated", "weighed"];
+pub(super) const NAMES: [&str; SUBSCRIPTIONS] = ["hard", "soft", "rated", "weighed", "leased", "leased-fast"];
+/// How many there are.
+const SUBSCRIPTIONS: usize = 6;
+
+/// Whether the calls of a subscription are admitted from leases, under both of its plans.
+pub(super) fn is_leased(subscription: usize) -> bool {
+    NAMES[subscription].starts_with("leased")
+}
+
+/// One of the subscriptions.
+fn any_subscription(random: &mut Random) -> usize {
+    random.below(u64::try_from(SUBSCRIPTIONS).unwrap_or(1)).try_into().unwrap_or(0)
+}
 
 /// One call.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +90,7 @@ impl Chosen {
     /// The call of this number.
     pub(super) fn of(seed: u64, number: u64) -> Self {
         let mut random = Random(seed ^ number.wrapping_mul(0xD134_2543_DE82_EF95));
-        let subscription = usize::try_from(random.below(4)).unwrap_or(0);
+        let subscription = any_subscription(&mut random);
         let errand = match random.below(100) {
             0..4 => Errand::Missing,
             4..10 => Errand::Failing,
@@ -125,7 +137,7 @@ pub(super) fn actions(seed: u64, calls: u64) -> Vec<(u64, Action)> {
         actions.push((random.below(calls), Action::Kill(random.next())));
     }
     for _ in 0..(calls / 250).clamp(8, 80) {
-        let subscription = usize::try_from(random.below(4)).unwrap_or(0);
+        let subscription = any_subscription(&mut random);
         let action = match random.below(3) {
             0 => Action::ChangePlan(subscription),
             1 => Action::Rotate(subscription),
@@ -141,8 +153,8 @@ pub(super) fn actions(seed: u64, calls: u64) -> Vec<(u64, Action)> {
 pub(super) fn quota(calls: u64, subscription: usize) -> Option<[u64; 2]> {
     match NAMES[subscription] {
         // Its two plans differ in price only, so that the most of a month is known to the unit.
-        "hard" => Some([calls / 13 + 5; 2]),
-        "weighed" => Some([calls / 9 + 5, calls / 8 + 5]),
+        "hard" | "leased" => Some([calls / 20 + 5; 2]),
+        "weighed" => Some([calls / 14 + 5, calls / 12 + 5]),
         _ => None,
     }
 }
@@ -157,8 +169,9 @@ pub(super) fn terms(calls: u64, subscription: usize) -> [Value; 2] {
         terms[name] = value;
         terms
     };
-    match (NAMES[subscription], quota(calls, subscription)) {
-        ("hard", Some(quotas)) => {
+    let rate = |calls: u64| with("rate", json!({ "calls": calls, "per_seconds": 1, "burst": 30 }));
+    let mut terms = match (NAMES[subscription], quota(calls, subscription)) {
+        ("hard" | "leased", Some(quotas)) => {
             let mut terms = quotas.map(|quota| with("quota", hard(quota)));
             terms[1]["price_per_call"] = json!("0.02");
             terms
@@ -170,8 +183,12 @@ pub(super) fn terms(calls: u64, subscription: usize) -> [Value; 2] {
         }),
         ("soft", _) => [calls / 20 + 1, calls / 10 + 1]
             .map(|calls| with("quota", json!({ "calls": calls, "period": "month", "kind": "soft" }))),
-        _ => [20, 40].map(|calls| with("rate", json!({ "calls": calls, "per_seconds": 1, "burst": 30 }))),
+        _ => [20, 40].map(rate),
+    };
+    if is_leased(subscription) {
+        terms.iter_mut().for_each(|terms| terms["admission"] = json!("leased"));
     }
+    terms
 }
 
 #[cfg(test)]

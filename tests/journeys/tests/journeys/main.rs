@@ -13,6 +13,7 @@ mod chain;
 mod disorder;
 mod documents;
 mod door;
+mod leases;
 mod limits;
 mod matrix;
 mod obedience;

@@ -8,7 +8,7 @@ use crate::table::Base;
 const FIRST: u8 = 0;
 const SECOND: u8 = 1;
 const ONE: Asked = Asked { key: 1, operation: 0, fails: false, late_ms: 0 };
-const FREE: Limits = Limits { quota: None, rate: None, weights: [1, 2, 3] };
+const FREE: Limits = Limits { quota: None, rate: None, weights: [1, 2, 3], leased: false };
 
 fn holds(begin: &'static str, terms: Limits, steps: impl IntoIterator<Item = Step>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

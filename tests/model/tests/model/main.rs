@@ -24,23 +24,32 @@ const CASES: u32 = 80;
 /// The cases are played side by side, because most of a case's time is spent in pauses.
 const THREADS: u32 = 4;
 /// How long a case that fails is made smaller.
-const SHRINK_MS: u32 = 30_000;
+const SHRINK_MS: u32 = 20_000;
 
 #[test]
 fn whatever_happens_no_call_is_counted_wrongly_and_no_limit_is_passed() {
+    play_all(false);
+}
+
+#[test]
+fn with_leases_too_no_call_is_counted_wrongly_and_no_limit_is_passed() {
+    play_all(true);
+}
+
+fn play_all(leased: bool) {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES);
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
-            scope.spawn(|| run(cases.div_ceil(THREADS)));
+            scope.spawn(|| run(cases.div_ceil(THREADS), leased));
         }
     });
 }
 
-fn run(cases: u32) {
+fn run(cases: u32, leased: bool) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let base = Base::new(ACTORS);
     let config = Config { cases, failure_persistence: None, max_shrink_time: SHRINK_MS, ..Config::default() };
-    let result = TestRunner::new(config).run(&scripts(), |script| runtime.block_on(play(&base, &script)));
+    let result = TestRunner::new(config).run(&scripts(leased), |script| runtime.block_on(play(&base, &script)));
     match result {
         Ok(()) => {}
         Err(TestError::Fail(reason, script)) => panic!("{reason}\n{script}"),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use gateway::admission::{Admitted, Wish, admit, give_back};
+use gateway::admission::{Admitted, Wish, admit, give_back, settle_leases};
 use gateway::grant::{Call, Refusal};
 use gateway::sandbox::Sandbox;
 use gateway::store::Store;
@@ -61,6 +61,8 @@ struct Play<'a> {
     base: &'a Base,
     id: SubscriptionId,
     sandboxes: Vec<Arc<Sandbox>>,
+    /// Which sandbox it is that stands in each place: those that end are followed by others.
+    generations: Vec<usize>,
     work: BTreeMap<usize, (By, Work)>,
     /// On their way, and nobody waits for them.
     late: Vec<(By, Waiting)>,
@@ -76,12 +78,14 @@ pub(crate) async fn play(base: &Base, script: &Script) -> Held {
         base,
         id: SubscriptionId::new(),
         sandboxes: (0..script.sandboxes).map(|_| Arc::default()).collect(),
+        generations: (0..script.sandboxes).collect(),
         work: BTreeMap::new(),
         late: Vec::new(),
         events: Vec::new(),
         clock_ms: script.begin.parse::<Time>().unwrap().ms(),
         truth: Truth::default(),
     };
+    play.truth.clock_ms = play.clock_ms;
     play.tell(Change::Terms(script.terms), true).await?;
     let keys = KEYS.map(|key| (key, FOREVER)).chain(CROWD.filter(|_| script.crowded).map(|key| (key, 0)));
     let image = play.base.prepare(&play.id.to_string(), keys);
@@ -99,14 +103,21 @@ pub(crate) async fn play(base: &Base, script: &Script) -> Held {
 impl Play<'_> {
     async fn step(&mut self, step: Step) -> Held {
         match step {
-            Step::Call { sandbox, asked, whole } => {
-                let idle: Vec<usize> =
-                    (0..self.sandboxes.len()).filter(|sandbox| !self.work.contains_key(sandbox)).collect();
-                match one(&idle, sandbox) {
-                    Some(sandbox) => self.call(sandbox, asked, whole).await,
-                    None => Ok(()),
+            Step::Call { sandbox, asked, whole } => match one(&self.idle(), sandbox) {
+                Some(sandbox) => self.call(sandbox, asked, whole).await,
+                None => Ok(()),
+            },
+            Step::Burst { sandbox, asked, calls } => {
+                let Some(sandbox) = one(&self.idle(), sandbox) else { return Ok(()) };
+                for _ in 0..calls {
+                    self.call(sandbox, asked, true).await?;
                 }
+                Ok(())
             }
+            Step::Settle { sandbox, ends, whole } => match one(&self.idle(), sandbox) {
+                Some(sandbox) => self.settle(sandbox, ends, whole).await,
+                None => Ok(()),
+            },
             Step::Go(who) => match one(&self.busy(), who) {
                 Some(actor) => self.go(actor).await,
                 None => Ok(()),
@@ -140,11 +151,15 @@ impl Play<'_> {
                     Clock::Day => now.day().1.ms() + 300,
                     Clock::Month => now.month().1.ms() + 500,
                 };
+                self.truth.clock_ms = self.clock_ms;
                 Ok(())
             }
             Step::Tell { change, whole } => self.tell(change, whole).await,
             Step::Again { event, whole } => self.deliver(usize::from(event) % self.events.len(), whole).await,
-            Step::Sweep { whole } => self.sweep(whole).await,
+            Step::Sweep { whole } => {
+                self.truth.disturbed = true;
+                self.sweep(whole).await
+            }
         }
     }
 
@@ -152,6 +167,9 @@ impl Play<'_> {
     async fn end(&mut self) -> Held {
         while let Some(actor) = self.work.keys().next().copied() {
             self.finish(actor).await?;
+        }
+        for sandbox in 0..self.sandboxes.len() {
+            self.settle(sandbox, true, true).await?;
         }
         for (by, request) in std::mem::take(&mut self.late) {
             self.write(by, &request)?;
@@ -164,6 +182,10 @@ impl Play<'_> {
         self.step(Step::Clock(Clock::Month)).await?;
         self.step(Step::Clock(Clock::Hour)).await?;
         self.sweep(true).await
+    }
+
+    fn idle(&self) -> Vec<usize> {
+        (0..self.sandboxes.len()).filter(|sandbox| !self.work.contains_key(sandbox)).collect()
     }
 
     fn busy(&self) -> Vec<usize> {
@@ -255,6 +277,7 @@ impl Play<'_> {
     }
 
     async fn fault(&mut self, actor: usize, fault: Fault) -> Held {
+        self.truth.disturbed = true;
         if matches!(fault, Fault::AnswerLost | Fault::FailedApplied) {
             self.apply(actor)?;
         }
@@ -283,15 +306,39 @@ impl Play<'_> {
     fn kill(&mut self, sandbox: usize) -> Held {
         let by = self.work.remove(&sandbox).map(|(by, _)| by);
         let request = self.base.gate.waiting().remove(&sandbox);
-        self.sandboxes[sandbox] = Arc::default();
-        let Some(By::Call(call)) = by else { return Ok(()) };
+        self.replace(sandbox);
+        self.truth.disturbed = true;
+        let Some(by) = by else { return Ok(()) };
         if let Some(request) = request
             && request.operation != UPSTREAM
             && request.applied.is_none()
         {
-            self.late.push((By::Call(call), request.lose()));
+            self.late.push((by, request.lose()));
         }
+        let By::Call(call) = by else { return Ok(()) };
         if self.truth.was_told(call) { Ok(()) } else { self.truth.told(call, Told::Killed) }
+    }
+
+    /// Another sandbox takes the place of one that ended.
+    fn replace(&mut self, sandbox: usize) {
+        self.sandboxes[sandbox] = Arc::default();
+        self.generations[sandbox] = self.generations.iter().max().unwrap() + 1;
+    }
+
+    /// A sandbox settles what is over, or ends in order.
+    async fn settle(&mut self, sandbox: usize, ends: bool, whole: bool) -> Held {
+        let (store, settling, over_at) =
+            (self.store(sandbox), self.sandboxes[sandbox].clone(), (!ends).then(|| Time::from_ms(self.clock_ms)));
+        let work = async move {
+            settle_leases(&settling, &store, over_at, usize::MAX).await;
+            Done::Over
+        };
+        let by = By::Sandbox(self.generations[sandbox]);
+        if ends {
+            // Nothing of it is used again: what it began goes on, as it would within its half second.
+            self.replace(sandbox);
+        }
+        self.begin(sandbox, by, work, whole).await
     }
 
     fn store(&self, actor: usize) -> Store {
@@ -300,7 +347,7 @@ impl Play<'_> {
 
     async fn call(&mut self, sandbox: usize, asked: Asked, whole: bool) -> Held {
         let now = Time::from_ms(self.clock_ms - i64::from(asked.late_ms));
-        let number = self.truth.begin(asked, now);
+        let number = self.truth.begin(asked, now, self.generations[sandbox]);
         let work = call(
             self.base.gate.clone(),
             sandbox,

@@ -34,6 +34,10 @@ impl std::fmt::Display for Script {
 pub(crate) enum Step {
     /// A call comes to a sandbox that is idle. `whole` ones run to their end before anything else happens.
     Call { sandbox: u8, asked: Asked, whole: bool },
+    /// Calls come to a sandbox that is idle, one right after the other.
+    Burst { sandbox: u8, asked: Asked, calls: u8 },
+    /// A sandbox that is idle settles the leases that are over; or, as it ends, all of them, and a new one takes its place.
+    Settle { sandbox: u8, ends: bool, whole: bool },
     /// The next request of somebody is applied and answered, and who waited for it goes on to the next.
     Go(u8),
     /// The next request of somebody is applied, and its answer is on the way: the sandbox is frozen.
@@ -127,6 +131,8 @@ pub(crate) struct Limits {
     pub(crate) rate: Option<(u32, u32, u32)>,
     /// Units of a call by its operation's number.
     pub(crate) weights: [u32; 3],
+    /// Whether calls are admitted from leases.
+    pub(crate) leased: bool,
 }
 
 impl Limits {
@@ -144,6 +150,9 @@ impl Limits {
         if let Some((calls, per_seconds, burst)) = self.rate {
             terms["rate"] = json!({"calls": calls, "per_seconds": per_seconds, "burst": burst});
         }
+        if self.leased {
+            terms["admission"] = json!("leased");
+        }
         serde_json::from_value::<Terms>(Value::clone(&terms)).unwrap()
     }
 
@@ -153,14 +162,20 @@ impl Limits {
     }
 }
 
-fn limits() -> impl Strategy<Value = Limits> {
-    let units = prop_oneof![3 => 2_u64..14, 1 => 20_u64..120];
+/// With leases or without; where leases are played, now and then without.
+fn limits(leased: bool) -> impl Strategy<Value = Limits> {
+    let units = if leased {
+        prop_oneof![1 => 2_u64..14, 2 => 20_u64..120, 2 => 120_u64..600].boxed()
+    } else {
+        prop_oneof![3 => 2_u64..14, 1 => 20_u64..120].boxed()
+    };
     let quota = prop::option::weighted(0.85, (units, any::<bool>(), prop::bool::weighted(0.85)));
     // Of the fast ones the limiter's clock is coarse.
     let pace = prop_oneof![3 => (1_u32..4, 1_u32..3, 1_u32..5), 1 => (50_u32..100, Just(1_u32), 22_u32..60)];
     let rate = prop::option::weighted(0.4, pace);
     let weights = prop_oneof![2 => Just([1, 2, 3]), 1 => Just([1, 1, 2]), 1 => Just([2, 9, 15])];
-    (quota, rate, weights).prop_map(|(quota, rate, weights)| Limits { quota, rate, weights })
+    let leased = prop::bool::weighted(if leased { 0.85 } else { 0.0 });
+    (quota, rate, weights, leased).prop_map(|(quota, rate, weights, leased)| Limits { quota, rate, weights, leased })
 }
 
 fn fault() -> impl Strategy<Value = Fault> {
@@ -185,10 +200,10 @@ fn clock() -> impl Strategy<Value = Clock> {
     ]
 }
 
-fn change() -> impl Strategy<Value = Change> {
+fn change(leased: bool) -> impl Strategy<Value = Change> {
     let key = 1_u32..4;
     prop_oneof![
-        4 => limits().prop_map(Change::Terms),
+        4 => limits(leased).prop_map(Change::Terms),
         3 => any::<u8>().prop_map(Change::Back),
         2 => Just(Change::Suspend),
         3 => Just(Change::Resume),
@@ -207,9 +222,13 @@ fn asked() -> impl Strategy<Value = Asked> {
     })
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step(leased: bool) -> impl Strategy<Value = Step> {
     let whole = || prop::bool::weighted(0.5);
+    let often = u32::from(leased);
     prop_oneof![
+        12 * often => (any::<u8>(), asked(), 3_u8..40).prop_map(|(sandbox, asked, calls)| Step::Burst { sandbox, asked, calls }),
+        3 * often => (any::<u8>(), prop::bool::weighted(0.3), whole())
+            .prop_map(|(sandbox, ends, whole)| Step::Settle { sandbox, ends, whole }),
         16 => (any::<u8>(), asked(), prop::bool::weighted(0.4)).prop_map(|(sandbox, asked, whole)| Step::Call { sandbox, asked, whole }),
         24 => any::<u8>().prop_map(Step::Go),
         3 => any::<u8>().prop_map(Step::Apply),
@@ -217,14 +236,14 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any::<u8>().prop_map(Step::Kill),
         4 => any::<u8>().prop_map(Step::Arrive),
         5 => clock().prop_map(Step::Clock),
-        4 => (change(), whole()).prop_map(|(change, whole)| Step::Tell { change, whole }),
+        4 => (change(leased), whole()).prop_map(|(change, whole)| Step::Tell { change, whole }),
         1 => (any::<u8>(), whole()).prop_map(|(event, whole)| Step::Again { event, whole }),
         1 => whole().prop_map(|whole| Step::Sweep { whole }),
     ]
 }
 
-/// Every script.
-pub(crate) fn scripts() -> impl Strategy<Value = Script> {
+/// Every script, of terms with leases or without.
+pub(crate) fn scripts(leased: bool) -> impl Strategy<Value = Script> {
     let begin = prop::sample::select(vec![
         "2026-11-15T10:30:00Z",
         "2026-11-15T10:59:55Z",
@@ -232,8 +251,8 @@ pub(crate) fn scripts() -> impl Strategy<Value = Script> {
         "2026-11-30T12:00:00Z",
         "2026-11-30T23:59:45Z",
     ]);
-    let steps = prop::collection::vec(step(), 10..90);
-    (3_usize..=6, begin, prop::bool::weighted(0.4), limits(), steps, any::<u64>()).prop_map(
+    let steps = prop::collection::vec(step(leased), 10..90);
+    (3_usize..=6, begin, prop::bool::weighted(0.4), limits(leased), steps, any::<u64>()).prop_map(
         |(sandboxes, begin, crowded, terms, steps, order)| Script { sandboxes, begin, crowded, terms, steps, order },
     )
 }

@@ -20,6 +20,8 @@ pub(crate) type Held<T = ()> = Result<T, TestCaseError>;
 pub(crate) enum By {
     /// A call.
     Call(usize),
+    /// A sandbox that settles what it has.
+    Sandbox(usize),
     /// An event.
     Event(usize),
     /// The sweep.
@@ -64,6 +66,7 @@ pub(crate) struct Image {
     k: BTreeMap<String, i64>,
     se: BTreeMap<String, u64>,
     sq: BTreeMap<String, u64>,
+    lo: i64,
     sl: i64,
     st: i64,
     sa: u64,
@@ -90,6 +93,10 @@ struct Call {
     told: Told,
     admitted: Option<Admission>,
     refunded: bool,
+    /// Which sandbox serves it.
+    sandbox: usize,
+    /// Let through without a write: from which lease of its sandbox, and where it is to be counted.
+    credit: Option<(usize, Admission)>,
 }
 
 #[derive(Clone, Debug)]
@@ -102,7 +109,15 @@ struct Admission {
 /// The reference's state.
 #[derive(Debug, Default)]
 pub(crate) struct Truth {
+    /// The time, in milliseconds since 1970.
+    pub(crate) clock_ms: i64,
+    /// Whether anything went wrong, or a month was sealed, so that units may be left behind.
+    pub(crate) disturbed: bool,
     images: Vec<Image>,
+    /// When each image was written.
+    written_ms: Vec<i64>,
+    /// How many leases each sandbox had.
+    leases: BTreeMap<usize, usize>,
     /// Old and new images in the order of the writes, as the stream has them.
     pub(crate) records: Vec<(Option<GrantImage>, Option<GrantImage>)>,
     /// By revision: whether it is active.
@@ -140,6 +155,7 @@ impl Truth {
         let image = Image::of(image);
         self.records.push((self.images.last().map(|last| last.meter.clone()), Some(image.meter.clone())));
         self.images.push(image);
+        self.written_ms.push(self.clock_ms);
     }
 
     /// An event was made, so that any image may show it from now on.
@@ -172,7 +188,7 @@ impl Truth {
     }
 
     /// A call begins.
-    pub(crate) fn begin(&mut self, asked: Asked, now: Time) -> usize {
+    pub(crate) fn begin(&mut self, asked: Asked, now: Time, sandbox: usize) -> usize {
         let end = self.promised_ends.get(&asked.key).copied().unwrap_or(i64::MAX);
         self.calls.push(Call {
             asked,
@@ -182,6 +198,8 @@ impl Truth {
             told: Told::Nothing,
             admitted: None,
             refunded: false,
+            sandbox,
+            credit: None,
         });
         self.calls.len() - 1
     }
@@ -198,7 +216,9 @@ impl Truth {
             Told::Nothing => unreachable!(),
             Told::Yes { window, period } => {
                 let Some(admission) = counted else {
-                    return Err(TestCaseError::fail(format!("call {call} was let through and not counted")));
+                    self.trusted(call, *window, period)?;
+                    self.calls[call].told = told;
+                    return self.keep_used(self.images.last().unwrap());
                 };
                 prop_assert_eq!(*window, admission.window.1, "call {} was counted in another window", call);
                 prop_assert_eq!(period, &admission.period, "call {} was counted in another period", call);
@@ -213,6 +233,30 @@ impl Truth {
             Told::Killed => {}
         }
         self.calls[call].told = told;
+        Ok(())
+    }
+
+    /// A call is let through without a write only on the word of a grant that admitted it not longer ago than two seconds.
+    fn trusted(&mut self, number: usize, window: i64, period: &str) -> Held {
+        let Call { asked, now, sandbox, .. } = self.calls[number].clone();
+        let (_, revision) = read_period_key(period).unwrap();
+        let terms = self.terms[&revision];
+        prop_assert!(terms.leased, "call {number} was let through and not counted");
+        let since_ms = now.ms() - 2_000;
+        let admits = |(index, image): (usize, &Image)| {
+            self.written_ms.get(index + 1).is_none_or(|until_ms| *until_ms > since_ms)
+                && (image.s.as_str(), image.pr) == ("A", revision)
+                && image.k.get(&asked.key.to_string()).is_some_and(|end| *end > now.seconds())
+        };
+        prop_assert!(
+            self.images.iter().enumerate().any(admits),
+            "call {number} passed what was told two seconds before"
+        );
+        prop_assert!(window > now.hour() && month(period) >= month(&period_key(now.hour(), 0)));
+        let window = (terms.window_kind().to_owned(), window);
+        let weight = i64::from(terms.weights[asked.operation as usize]);
+        let lease = self.leases.get(&sandbox).copied().unwrap_or(0);
+        self.calls[number].credit = Some((lease, Admission { period: period.to_owned(), window, weight }));
         Ok(())
     }
 
@@ -252,6 +296,7 @@ impl Truth {
         }
         self.records.push((old.map(|old| old.meter), Some(new.meter.clone())));
         self.images.push(new);
+        self.written_ms.push(self.clock_ms);
         Ok(())
     }
 
@@ -265,16 +310,12 @@ impl Truth {
             old.k.iter().all(|(key, end)| new.k.get(key).is_some_and(|new| new <= end)),
             "a key's end is only ever lowered"
         );
-        let (admitted, refunded) = (units(new.meter.la, old.meter.la), units(new.meter.lf, old.meter.lf));
         match by {
-            By::Call(call) if admitted > 0 => self.admitted(call, old, new, admitted)?,
-            By::Call(call) if refunded > 0 => self.refunded(call, old, new, refunded)?,
-            By::Call(_) => {
-                let same = (old.u, old.pe, old.t, turned) == (new.u, new.pe, new.t, 0);
-                let same = same && (&old.meter.c, &old.meter.f, &old.k) == (&new.meter.c, &new.meter.f, &new.k);
-                prop_assert!(same, "a write that neither admits nor gives back takes a writer's place, and no more");
+            By::Call(call) => self.served(self.calls[call].sandbox, Some(call), old, new)?,
+            By::Sandbox(sandbox) => self.served(sandbox, None, old, new)?,
+            By::Event(_) | By::Sweep => {
+                prop_assert_eq!((new.meter.la, new.meter.lf, new.lo), (old.meter.la, old.meter.lf, old.lo));
             }
-            By::Event(_) | By::Sweep => prop_assert_eq!((admitted, refunded), (0, 0)),
         }
         if let (true, Some(rate)) = (new.pr > old.pr, self.terms[&new.pr].rate)
             && self.pace != Some(rate)
@@ -282,13 +323,115 @@ impl Truth {
             (self.pace, self.paced) = (Some(rate), Vec::new());
         }
         self.keep_periods(old, new)?;
-        // A window's use is never forgotten. What was given back while other terms held may stay used.
-        let used = self.used.get(&(new.wk.clone(), new.pe)).copied().unwrap_or(0);
-        prop_assert!(new.u >= used, "the window has {} used units, and the grant says {}", used, new.u);
+        self.keep_used(new)
+    }
+
+    /// A window's use is never forgotten. What was given back while other terms held may stay used, and what is out on leases is
+    /// used, whether somebody was let through for it or not.
+    fn keep_used(&self, image: &Image) -> Held {
+        let window = (image.wk.clone(), image.pe);
+        let used = self.used.get(&window).copied().unwrap_or(0);
+        // Those that fail may have been given back to the lease of their sandbox already.
+        let failed = |call: &&Call, place: &Admission| {
+            call.asked.fails && !call.refunded && self.terms[&read_period_key(&place.period).unwrap().1].leased
+        };
+        let mut credit = 0;
+        for call in &self.calls {
+            match (&call.admitted, &call.credit) {
+                (Some(place), _) if place.window == window && failed(&call, place) => credit -= place.weight,
+                (None, Some((_, place))) if place.window == window && !call.asked.fails => credit += place.weight,
+                _ => {}
+            }
+        }
+        prop_assert!(
+            image.u >= used + credit,
+            "the window has {used} used units and {credit} on leases, and the grant says {}",
+            image.u
+        );
         let kinds: BTreeSet<&str> = self.terms.values().map(Limits::window_kind).collect();
         if kinds.len() == 1 {
-            prop_assert_eq!(new.u, used, "a quota of one kind of window is exact");
+            prop_assert!(image.u <= used + image.lo, "a quota of one kind of window is exact but for leases");
         }
+        prop_assert!(image.lo >= 0 && (image.lo == 0 || self.terms.values().any(|terms| terms.leased)));
+        Ok(())
+    }
+
+    /// A sandbox wrote: for a call of its own, for those that it let through without a write, or for both.
+    fn served(&mut self, sandbox: usize, own: Option<usize>, old: &Image, new: &Image) -> Held {
+        let turned = new.meter.b > old.meter.b;
+        let change = |old: &BTreeMap<String, u64>, new: &BTreeMap<String, u64>| {
+            let before = |name: &String| if turned { 0 } else { old.get(name).copied().unwrap_or(0) };
+            let kept = turned || old.keys().all(|name| new.contains_key(name));
+            let change: BTreeMap<String, u64> =
+                new.iter().map(|(name, count)| (name.clone(), count - before(name))).filter(|(_, n)| *n > 0).collect();
+            kept.then_some(change).ok_or_else(|| TestCaseError::fail("a count is gone"))
+        };
+        let (counted, back) = (change(&old.meter.c, &new.meter.c)?, change(&old.meter.f, &new.meter.f)?);
+        let lease = self.leases.get(&sandbox).copied().unwrap_or(0);
+        let is_open = |call: &Call| {
+            call.sandbox == sandbox
+                && call.admitted.is_none()
+                && call.credit.as_ref().is_some_and(|(of, _)| *of == lease)
+        };
+        let open: Vec<usize> = (0..self.calls.len()).filter(|number| is_open(&self.calls[*number])).collect();
+        let mut names: BTreeMap<String, u64> = BTreeMap::new();
+        for number in &open {
+            let (_, place) = self.calls[*number].credit.as_ref().unwrap();
+            *names.entry(self.calls[*number].name(&place.period, new)).or_default() += 1;
+        }
+        let mut with_own = names.clone();
+        if let Some(own) = own {
+            *with_own.entry(self.calls[own].counter()).or_default() += 1;
+        }
+        let alone = own.map(|own| BTreeMap::from([(self.calls[own].counter(), 1)]));
+        let (settles, admits) = match &counted {
+            counted if own.is_some() && *counted == with_own => (true, true),
+            counted if counted.is_empty() && new.lo == old.lo => (false, false),
+            counted if *counted == names && new.lo < old.lo => (true, false),
+            counted if alone.as_ref() == Some(counted) => (false, true),
+            other => return Err(TestCaseError::fail(format!("{other:?} was counted of {names:?} and {alone:?}"))),
+        };
+        let mut admitted = 0;
+        for number in open.iter().filter(|_| settles) {
+            let (_, place) = self.calls[*number].credit.clone().unwrap();
+            admitted += place.weight;
+            self.count(*number, place, new)?;
+        }
+        let own_units = units(new.meter.la, old.meter.la) - admitted;
+        if let (true, Some(own)) = (admits, own) {
+            self.admitted(own, old, new, own_units)?;
+        } else {
+            prop_assert_eq!(own_units, 0, "units without a call");
+            let same = (new.pe, new.t, &new.k, turned) == (old.pe, old.t, &old.k, false);
+            prop_assert!(same && new.lo <= old.lo, "who admits nobody takes nothing");
+            let less = old.u - new.u;
+            let most = old.lo - new.lo + units(new.meter.lf, old.meter.lf);
+            prop_assert!((0..=most).contains(&less), "{less} units came back");
+        }
+        if settles || new.lo > old.lo || (admits && open.is_empty()) {
+            *self.leases.entry(sandbox).or_default() += 1;
+        }
+        self.refunded(sandbox, old, new, &back)?;
+        if let (true, Some((quota, _, true))) = (admits, self.terms[&new.pr].quota) {
+            let window = (new.wk.clone(), new.pe);
+            let (used, quota) = (self.used[&window], i64::try_from(quota).unwrap());
+            prop_assert!(
+                used <= quota && new.u <= quota,
+                "{used} of {quota} units in {window:?}, by the grant {}",
+                new.u
+            );
+        }
+        Ok(())
+    }
+
+    /// A call is counted there.
+    fn count(&mut self, number: usize, place: Admission, new: &Image) -> Held {
+        prop_assert!(month(&place.period) >= new.sl, "call {number} is counted in a month that is sealed");
+        let name = self.calls[number].name(&place.period, new);
+        *self.used.entry(place.window.clone()).or_default() += place.weight;
+        self.hours.entry((new.meter.bh, name)).or_default().0 += 1;
+        self.periods.entry(place.period.clone()).or_default().0 += place.weight.unsigned_abs();
+        self.calls[number].admitted = Some(place);
         Ok(())
     }
 
@@ -309,54 +452,49 @@ impl Truth {
 
         let terms = self.terms[&old.pr];
         prop_assert_eq!(units, i64::from(terms.weights[call.asked.operation as usize]), "the units of call {}", number);
-        let turned = new.meter.b > old.meter.b;
-        let mut counts = if turned { BTreeMap::new() } else { old.meter.c.clone() };
-        *counts.entry(call.counter()).or_default() += 1;
-        prop_assert_eq!(&new.meter.c, &counts, "call {} counts one", number);
-        let failed = if turned { BTreeMap::new() } else { old.meter.f.clone() };
-        prop_assert_eq!(&new.meter.f, &failed);
         prop_assert_eq!(new.meter.bh, old.meter.bh.max(call.now.hour()), "the hour of call {}", number);
         prop_assert_eq!(&new.wk, terms.window_kind());
         prop_assert!(new.pe > call.now.hour(), "call {number} is counted in a window that was over");
 
         let window = (new.wk.clone(), new.pe);
-        let used = self.used.entry(window.clone()).or_default();
-        *used += units;
-        if let Some((quota, _, true)) = terms.quota {
-            prop_assert!(*used <= i64::try_from(quota).unwrap(), "{used} of {quota} units in the window {window:?}");
-        }
+        let period = period_key(new.meter.bh, new.pr);
+        self.count(number, Admission { period, window: window.clone(), weight: units }, new)?;
         if terms.rate.is_some() {
-            self.paced.push((call.now.ms(), units));
+            // A block moves the limiter when it is taken; what was left of the one before has moved it already.
+            let taken = if new.pe == old.pe { new.u - old.u } else { new.u };
+            self.paced.push((call.now.ms(), taken.max(0)));
             self.keep_pace()?;
         }
-        self.hours.entry((new.meter.bh, call.counter())).or_default().0 += 1;
-        let period = period_key(new.meter.bh, new.pr);
-        prop_assert!(month(&period) >= old.sl, "call {number} is counted in a month that is sealed");
-        self.periods.entry(period.clone()).or_default().0 += units.unsigned_abs();
-        self.calls[number].admitted = Some(Admission { period, window, weight: units });
         Ok(())
     }
 
-    fn refunded(&mut self, number: usize, old: &Image, new: &Image, units: i64) -> Held {
-        let call = self.calls[number].clone();
-        let Some(admission) = call.admitted.clone().filter(|_| call.asked.fails) else {
-            return Err(TestCaseError::fail(format!("call {number} was given back for nothing")));
-        };
-        prop_assert!(!call.refunded, "call {number} is given back twice");
-        prop_assert_eq!(units, admission.weight, "call {} is given back as it was counted", number);
-        prop_assert_eq!(new.meter.b, old.meter.b);
-        prop_assert!(
-            old.meter.p.contains_key(&admission.period),
-            "call {number} is given back after its month was sealed"
-        );
-        self.periods.entry(admission.period.clone()).or_default().1 += units.unsigned_abs();
-        let same_month = month(&admission.period) == month(&period_key(new.meter.bh, 0));
-        let counter = format!("{}{}", call.counter(), if same_month { "" } else { "-" });
-        let given = |image: &Image| image.meter.f.get(&counter).copied().unwrap_or(0);
-        prop_assert_eq!((given(new), &new.meter.c), (given(old) + 1, &old.meter.c));
-        *self.used.entry(admission.window).or_default() -= units;
-        self.hours.entry((new.meter.bh, counter)).or_default().1 += 1;
-        self.calls[number].refunded = true;
+    /// Calls were given back: each of them failed, and was counted in this period and not given back before.
+    fn refunded(&mut self, sandbox: usize, old: &Image, new: &Image, back: &BTreeMap<String, u64>) -> Held {
+        let mut all = 0;
+        for (name, count) in back {
+            for _ in 0..*count {
+                let is_it = |call: &Call| {
+                    let is_its = |place: &Admission| {
+                        call.name(&place.period, new) == *name && new.meter.p.contains_key(&place.period)
+                    };
+                    call.sandbox == sandbox
+                        && call.asked.fails
+                        && !call.refunded
+                        && matches!(call.told, Told::Yes { .. })
+                        && call.admitted.as_ref().is_some_and(is_its)
+                };
+                let Some(number) = self.calls.iter().position(is_it) else {
+                    return Err(TestCaseError::fail(format!("a call of {name} was given back for nothing")));
+                };
+                let place = self.calls[number].admitted.clone().unwrap();
+                all += place.weight;
+                self.periods.entry(place.period).or_default().1 += place.weight.unsigned_abs();
+                *self.used.entry(place.window).or_default() -= place.weight;
+                self.hours.entry((new.meter.bh, name.clone())).or_default().1 += 1;
+                self.calls[number].refunded = true;
+            }
+        }
+        prop_assert_eq!(units(new.meter.lf, old.meter.lf), all, "units are given back as they were counted");
         Ok(())
     }
 
@@ -431,7 +569,15 @@ impl Truth {
         let admitted: i64 = self.calls.iter().map(weight).sum();
         let refunded: i64 = self.calls.iter().filter(|call| call.refunded).map(weight).sum();
         prop_assert_eq!((units(last.meter.la, 0), units(last.meter.lf, 0)), (admitted, refunded));
-        let told = |call: &&Call| matches!(call.told, Told::Yes { .. });
+        // What was let through from a lease that nobody settled is not counted, and its units stay used.
+        let lost: i64 =
+            self.calls.iter().filter(|call| call.admitted.is_none() && !call.asked.fails).map(Call::on_credit).sum();
+        prop_assert!(lost <= last.lo, "{} units were let through and never counted, and {} are out", lost, last.lo);
+        if !self.disturbed {
+            prop_assert_eq!(last.lo, 0, "all leases were settled");
+        }
+        let told =
+            |call: &&Call| matches!(call.told, Told::Yes { .. }) && (call.credit.is_none() || call.admitted.is_some());
         let doubtful = |call: &&Call| matches!(call.told, Told::Killed | Told::Closed { unknown: true, .. });
         let yes = self.calls.iter().filter(told).count();
         let all = self.calls.iter().filter(counted).count();
@@ -444,6 +590,17 @@ impl Truth {
 impl Call {
     fn counter(&self) -> String {
         self.asked.counter()
+    }
+
+    /// Its counter in this image, if it belongs to this period.
+    fn name(&self, period: &str, image: &Image) -> String {
+        let same_month = month(period) == month(&period_key(image.meter.bh, 0));
+        format!("{}{}", self.counter(), if same_month { "" } else { "-" })
+    }
+
+    /// The units that it got without a write.
+    fn on_credit(&self) -> i64 {
+        self.credit.as_ref().map_or(0, |(_, place)| place.weight)
     }
 }
 
