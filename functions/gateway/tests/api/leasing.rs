@@ -111,6 +111,21 @@ async fn a_hard_quota_is_used_to_the_last_unit_and_not_beyond_by_sandboxes_that_
 }
 
 #[tokio::test]
+async fn a_sandbox_whose_memory_is_old_takes_nothing_beyond_a_hard_quota() {
+    let gate = leased(&json!({"quota": {"calls": 40, "period": "day"}})).await;
+    let old = Sandbox::default();
+    let seen = old.grant(&gate.store, SUBSCRIPTION, at(NOON)).await.unwrap().unwrap();
+    // The first call turns the bucket, so that the old image is of this one.
+    gate.call(NOON).await;
+    let seen = crate::Seen { grant: gate.grant().await, ..seen };
+    while let Admitted::Yes { .. } = gate.ask(at(NOON), "light").await.1 {}
+    let mut call = call_of(&old, at(NOON));
+    let asked = admit(&old, &gate.store, SUBSCRIPTION, seen, &mut call, wish("light")).await.unwrap();
+    assert!(matches!(asked, Admitted::No(Refusal::Quota { .. }, _)), "{asked:?}");
+    assert_eq!(settled(&gate).await.u, 40);
+}
+
+#[tokio::test]
 async fn what_was_told_holds_two_seconds_later_in_every_sandbox_and_blocks_are_no_way_around() {
     for members in [
         json!({"state": "suspended"}),
@@ -194,10 +209,11 @@ async fn a_lost_answer_settles_a_lease_once_and_takes_the_next_block_once() {
         assert!(matches!(admitted, Admitted::Yes { .. }), "{admitted:?}");
         let grant = gate.grant().await;
         assert_eq!((wire.left(), before.la, grant.la, grant.lo), (0, 4, 13, 16), "{fate:?}");
+        burst(&gate, at(NOON).plus_ms(30), 6).await;
         let store = Wire::new([fate]).store(&gate.house.table);
         settle_leases(&gate.sandbox, &store, None, usize::MAX).await;
         let grant = gate.balanced().await;
-        assert_eq!((grant.la, grant.lo, grant.u), (13, 0, 13), "{fate:?}");
+        assert_eq!((grant.la, grant.lo, grant.u), (19, 0, 19), "{fate:?}");
     }
 }
 

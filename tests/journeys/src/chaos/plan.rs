@@ -186,7 +186,9 @@ pub(super) fn terms(calls: u64, subscription: usize) -> [Value; 2] {
         _ => [20, 40].map(rate),
     };
     if is_leased(subscription) {
-        terms.iter_mut().for_each(|terms| terms["admission"] = json!("leased"));
+        for terms in &mut terms {
+            terms["admission"] = json!("leased");
+        }
     }
     terms
 }

@@ -24,7 +24,7 @@ const CASES: u32 = 80;
 /// The cases are played side by side, because most of a case's time is spent in pauses.
 const THREADS: u32 = 4;
 /// How long a case that fails is made smaller.
-const SHRINK_MS: u32 = 20_000;
+const SHRINK_MS: u32 = 30_000;
 
 #[test]
 fn whatever_happens_no_call_is_counted_wrongly_and_no_limit_is_passed() {

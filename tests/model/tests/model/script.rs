@@ -224,10 +224,10 @@ fn asked() -> impl Strategy<Value = Asked> {
 
 fn step(leased: bool) -> impl Strategy<Value = Step> {
     let whole = || prop::bool::weighted(0.5);
-    let often = u32::from(leased);
+    let often = if leased { 12 } else { 1 };
     prop_oneof![
-        12 * often => (any::<u8>(), asked(), 3_u8..40).prop_map(|(sandbox, asked, calls)| Step::Burst { sandbox, asked, calls }),
-        3 * often => (any::<u8>(), prop::bool::weighted(0.3), whole())
+        often => (any::<u8>(), asked(), 3_u8..40).prop_map(|(sandbox, asked, calls)| Step::Burst { sandbox, asked, calls }),
+        often.div_ceil(4) => (any::<u8>(), prop::bool::weighted(0.3), whole())
             .prop_map(|(sandbox, ends, whole)| Step::Settle { sandbox, ends, whole }),
         16 => (any::<u8>(), asked(), prop::bool::weighted(0.4)).prop_map(|(sandbox, asked, whole)| Step::Call { sandbox, asked, whole }),
         24 => any::<u8>().prop_map(Step::Go),
