@@ -14,6 +14,7 @@ pub mod reply;
 pub mod table;
 mod telemetry;
 pub mod transaction;
+pub mod web;
 
 pub use context::Context;
 pub use environment::Environment;
