@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use shared::chassis::table::StoreError;
 use shared::id::ApiId;
 
-use crate::grant::{Call, Counted, Refusal, admission, counted, refund, refusal, turns, voiding};
+use crate::grant::{Call, Counted, Grant, Refusal, admission, counted, refund, refusal, turns, voiding};
 use crate::sandbox::{Sandbox, Seen};
 use crate::store::{Store, Tried};
 
@@ -168,7 +168,7 @@ pub async fn give_back(
 ) -> Result<Seen, StoreError> {
     let started = Instant::now();
     let sequence = sandbox.next_sequence();
-    let mut image = seen.grant.clone();
+    let mut image = Grant::clone(&seen.grant);
     let mut ambiguous: Option<u64> = None;
     loop {
         match store.update(id, &refund(&image, call, sequence, counted)).await {

@@ -38,8 +38,8 @@ pub struct Api {
 /// The grant as it was last seen, with the plan of its terms.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// The image.
-    pub grant: Grant,
+    /// The image: shared with the memory, because most calls only look at it.
+    pub grant: Arc<Grant>,
     /// The compiled terms of the image's revision.
     pub plan: Arc<Plan>,
     /// When this sandbox first saw the image's bucket.
@@ -100,6 +100,11 @@ impl Sandbox {
             keep(&mut self.memory().keys, sha256.to_owned(), row.clone());
         }
         Ok(row)
+    }
+
+    /// Whether this sandbox knows what a key opens.
+    pub fn knows_key(&self, sha256: &str) -> bool {
+        self.memory().keys.contains_key(sha256)
     }
 
     /// An API as far as this sandbox knows it, without a look at the table.
@@ -167,7 +172,7 @@ impl Sandbox {
         let mut memory = self.memory();
         let bucket_seen_ms =
             memory.grants.get(id).filter(|seen| seen.grant.b == grant.b).map_or(now.ms(), |seen| seen.bucket_seen_ms);
-        let seen = Seen { grant, plan, bucket_seen_ms };
+        let seen = Seen { grant: Arc::new(grant), plan, bucket_seen_ms };
         if seen.grant.pr == seen.plan.revision {
             keep(&mut memory.grants, id.to_owned(), seen.clone());
         } else {
