@@ -249,9 +249,9 @@ impl Serialize for Joined<'_> {
     }
 }
 
-/// A header's value, where it is text that API Gateway takes: visible ASCII.
+/// A header's value, where it is text: the answer is JSON, and what is no UTF-8 has no place in it.
 fn text(value: &HeaderValue) -> Option<&str> {
-    value.to_str().ok()
+    std::str::from_utf8(value.as_bytes()).ok()
 }
 
 /// An HTTP response as API Gateway's payload.
@@ -267,7 +267,7 @@ pub(super) fn answer(response: &Response) -> Result<Box<RawValue>, serde_json::E
             (Cow::Owned(base64::engine::general_purpose::STANDARD.encode(body)), true)
         }
     };
-    let cookies = headers.get_all(SET_COOKIE).iter().filter_map(|cookie| std::str::from_utf8(cookie.as_bytes()).ok());
+    let cookies = headers.get_all(SET_COOKIE).iter().filter_map(text);
     serde_json::value::to_raw_value(&Answer {
         status_code: response.status().as_u16(),
         headers: Joined(headers),
@@ -312,11 +312,12 @@ mod tests {
         for (name, value) in [("vary", "a"), ("set-cookie", "x=1"), ("vary", "b"), ("set-cookie", "y=2"), ("x", "1")] {
             response.headers_mut().append(name, HeaderValue::from_static(value));
         }
+        response.headers_mut().append("y", HeaderValue::from_bytes(b"caf\xc3\xa9").unwrap());
         response.headers_mut().append("z", HeaderValue::from_bytes(b"\xff").unwrap());
         assert_eq!(
             answered(&response),
             json!({
-                "statusCode": 200, "headers": { "vary": "a, b", "x": "1" }, "cookies": ["x=1", "y=2"],
+                "statusCode": 200, "headers": { "vary": "a, b", "x": "1", "y": "café" }, "cookies": ["x=1", "y=2"],
                 "body": "\"\n", "isBase64Encoded": false
             })
         );
