@@ -121,8 +121,8 @@ async fn ours(platform: &Platform, promises: &mut Vec<Promise>) -> Vec<String> {
     let cost = cost(&target, &direct, || platform.cloud().processes("Gateway")).await;
     let calls = u32::try_from(CALLERS * CALLS_EACH + 2 * CALLS).unwrap();
     for (name, used) in [
-        ("the local DynamoDB", database() - before),
-        ("the local cloud, the upstream and the callers", processor(std::process::id()) - own_before),
+        ("the local DynamoDB", database().saturating_sub(before)),
+        ("the local cloud, the upstream and the callers", processor(std::process::id()).saturating_sub(own_before)),
     ] {
         shares.push(format!("{name} {:.3} ms", milliseconds(used / calls)));
     }
@@ -201,7 +201,7 @@ async fn cost(target: &Target, direct: &Client, pids: impl Fn() -> Vec<u32>) -> 
         }
     });
     join_all(callers).await;
-    let used = all() - before;
+    let used = all().saturating_sub(before);
     let added = |percent, alone: &mut [Duration], through: &mut [Duration]| {
         milliseconds(percentile(through, percent)) - milliseconds(percentile(alone, percent))
     };
