@@ -167,7 +167,7 @@ async fn attempt(
         // A lease of another place is settled by itself, and so is one whose call is refused: what comes back may admit it.
         let apart = refused.is_some() || asking.joined(&place, turn).is_none();
         if let Some(lease) = asking.lease.take_if(|_| apart && !is_pending) {
-            let settled = settle(sandbox, store, id, seen.grant.clone(), &lease.open, &call.writer).await;
+            let settled = settle(sandbox, store, id, Grant::clone(&seen.grant), &lease.open, &call.writer).await;
             // The place among the writers is a later one now.
             call.sequence = sandbox.next_sequence();
             (asking.tries, asking.ambiguous) = (Vec::new(), None);
@@ -282,7 +282,7 @@ pub async fn give_back(
         return Ok(Seen { held, ..seen.clone() });
     }
     let refund = Settlement::refund(call, counted);
-    let grant = settle(sandbox, store, id, seen.grant.clone(), &refund, &call.writer).await?;
+    let grant = settle(sandbox, store, id, Grant::clone(&seen.grant), &refund, &call.writer).await?;
     Ok(sandbox.remember(id, grant, seen.plan.clone(), call.now))
 }
 

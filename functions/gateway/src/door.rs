@@ -143,6 +143,8 @@ impl From<shared::chassis::table::StoreError> for Refused {
 /// What a call is, before it is admitted.
 struct Found {
     key: KeyRow,
+    /// The header that the key came in: it goes no further.
+    header: HeaderName,
     seen: Seen,
     api: Arc<Api>,
     route: Route,
@@ -156,7 +158,7 @@ fn invalid() -> Problem {
 async fn pass(
     app: &App,
     context: &Context,
-    request: Request,
+    mut request: Request,
     started: Instant,
     measured: &mut Option<Measured>,
 ) -> Result<Response, Refused> {
@@ -166,7 +168,7 @@ async fn pass(
 
     // 1. Authenticate, and 2. match.
     let late = |_| Problem::unavailable("the table takes too long");
-    let Found { key, seen, api, route } =
+    let Found { key, header, seen, api, route } =
         timeout(FIND.saturating_sub(started.elapsed()), find(app, request.headers(), &target, method.as_str(), now))
             .await
             .map_err(late)??;
@@ -180,6 +182,7 @@ async fn pass(
     });
 
     // 3. Admit what can be forwarded.
+    request.headers_mut().remove(header);
     let (id, outgoing) = (api.state.id, outgoing(app, context, request, target.path, &api)?);
     let url = api.state.upstream_url.as_deref().unwrap_or_default();
     if let Err(wait_ms) = app.health.judge(id, url, now) {
@@ -269,21 +272,25 @@ async fn write_timings(app: &App, now: Time) {
 /// Finds the key and what it opens, and the operation among the APIs that the plan covers: the others are as if they were
 /// not there.
 async fn find(app: &App, headers: &HeaderMap, target: &Target<'_>, method: &str, now: Time) -> Result<Found, Refused> {
-    let ours = |(key, _): &(&str, HeaderName)| shared::secret_key::is_ours(&app.settings.secret, key);
-    let Some((secret, _)) = credentials(headers).find(ours) else {
+    // What is known was judged before; what is not costs a read only if it was made here.
+    let ours = |(key, name): (&str, HeaderName)| {
+        let sha256 = shared::seal::sha256_hex(key.as_bytes());
+        let ours = app.sandbox.knows_key(&sha256) || shared::secret_key::is_ours(&app.settings.secret, key);
+        ours.then_some((sha256, name))
+    };
+    let Some((sha256, header)) = credentials(headers).find_map(ours) else {
         if credentials(headers).next().is_some() {
             return Err(invalid().into());
         }
         let detail = "Send the key of your subscription: `Authorization: Bearer dw_…` or `X-Api-Key: dw_…`.";
         return Err(Problem::new(Kind::KeyMissing, detail).into());
     };
-    let sha256 = shared::seal::sha256_hex(secret.as_bytes());
     let key = app.sandbox.key(&app.store, &sha256).await?.ok_or_else(invalid)?;
     let seen = app.sandbox.grant(&app.store, &key.grant, now).await?.ok_or_else(invalid)?;
     let api = load(app, target, now, false).await?;
     let seen = covering(app, &key.grant, seen, &api, now).await?.ok_or_else(Problem::not_found)?;
     let (api, route) = matching(app, api, target, method, now).await?;
-    Ok(Found { key, seen, api, route })
+    Ok(Found { key, header, seen, api, route })
 }
 
 async fn load(app: &App, target: &Target<'_>, now: Time, missed: bool) -> Result<Arc<Api>, Refused> {

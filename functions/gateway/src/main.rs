@@ -10,7 +10,7 @@ use gateway::{App, Settings};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     shared::chassis::telemetry();
-    let environment = shared::chassis::Environment::read()?;
+    let environment = shared::chassis::Environment::read().await?;
     let app = Arc::new(App::new(environment.table, Settings::read()?));
     // Refused calls are counted in batches: what is left of a batch is written before the sandbox goes.
     let last = app.clone();

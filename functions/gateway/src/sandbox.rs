@@ -43,8 +43,8 @@ pub struct Api {
 /// The grant as it was last seen, with the plan of its terms.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// The image.
-    pub grant: Grant,
+    /// The image: shared with the memory, because most calls only look at it.
+    pub grant: Arc<Grant>,
     /// The compiled terms of the image's revision.
     pub plan: Arc<Plan>,
     /// When this sandbox first saw the image's bucket.
@@ -163,6 +163,11 @@ impl Sandbox {
         Ok(row)
     }
 
+    /// Whether this sandbox knows what a key opens.
+    pub fn knows_key(&self, sha256: &str) -> bool {
+        self.memory().keys.contains_key(sha256)
+    }
+
     /// An API as far as this sandbox knows it, without a look at the table.
     pub fn known(&self, name: &str) -> Option<Arc<Api>> {
         self.memory().apis.get(name).cloned()
@@ -219,7 +224,7 @@ impl Sandbox {
 
     /// The grant as last seen, without a look at the table.
     pub(crate) fn known_grant(&self, id: &str) -> Option<Grant> {
-        self.memory().grants.get(id).map(|seen| seen.grant.clone())
+        self.memory().grants.get(id).map(|seen| Grant::clone(&seen.grant))
     }
 
     /// Remembers a newer image of a grant that is remembered, unless its terms or its bucket are others: then it is forgotten.
@@ -227,7 +232,7 @@ impl Sandbox {
         let mut memory = self.memory();
         let is_same = |seen: &&mut Seen| (seen.grant.pr, seen.grant.b) == (grant.pr, grant.b);
         if let Some(seen) = memory.grants.get_mut(id).filter(is_same) {
-            seen.grant = grant;
+            seen.grant = Arc::new(grant);
         } else {
             memory.grants.remove(id);
         }
@@ -244,7 +249,7 @@ impl Sandbox {
         let mut memory = self.memory();
         let bucket_seen_ms =
             memory.grants.get(id).filter(|seen| seen.grant.b == grant.b).map_or(now.ms(), |seen| seen.bucket_seen_ms);
-        let seen = Seen { grant, plan, bucket_seen_ms, held: 0 };
+        let seen = Seen { grant: Arc::new(grant), plan, bucket_seen_ms, held: 0 };
         if seen.grant.pr == seen.plan.revision {
             keep(&mut memory.grants, id.to_owned(), seen.clone());
         } else {

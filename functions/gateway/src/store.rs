@@ -22,6 +22,7 @@ mod timings;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata as _, SdkError};
@@ -49,6 +50,8 @@ const ASIDE_S: i64 = 7 * 24 * 3600;
 #[derive(Clone, Debug)]
 pub struct Store {
     table: Table,
+    /// The same client, which tries once and not for long: whether to try again is told by what a lost answer means.
+    once: Client,
 }
 
 /// Which grant a key opens.
@@ -107,7 +110,11 @@ impl Store {
     /// On this table.
     #[must_use]
     pub fn new(table: Table) -> Self {
-        Self { table }
+        let config = table.client.config().to_builder();
+        let config = config
+            .retry_config(RetryConfig::standard().with_max_attempts(1))
+            .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(TRY).build());
+        Self { once: Client::from_conf(config.build()), table }
     }
 
     /// The grant that a key opens.
@@ -150,8 +157,7 @@ impl Store {
         let names = update.names.iter().map(|(name, attribute)| ((*name).to_owned(), attribute.clone())).collect();
         let values = update.values.iter().map(|(name, value)| ((*name).to_owned(), attribute(value))).collect();
         let result = self
-            .table
-            .client
+            .once
             .update_item()
             .table_name(&self.table.name)
             .key("pk", AttributeValue::S(grant.to_owned()))
@@ -162,12 +168,6 @@ impl Store {
             .set_expression_attribute_values(Some(values))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ALL_OLD)
-            .customize()
-            .config_override(
-                aws_sdk_dynamodb::Config::builder()
-                    .retry_config(RetryConfig::standard().with_max_attempts(1))
-                    .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(TRY).build()),
-            )
             .send()
             .await;
         read(result)

@@ -4,21 +4,14 @@
 //! Names are resolved here, and every address is judged right before it is connected to, so that a name which changes its
 //! mind between two look-ups (DNS rebinding) gains nothing.
 
-use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
-use hyper_util::rt::TokioExecutor;
-use tower_service::Service;
+use shared::chassis::web::{LookUp, Web, builder, by_the_system, connector};
 
 use crate::reach::Reach;
 
@@ -31,45 +24,20 @@ pub const ANSWER_HEAD_BYTES_MAX: usize = 65_536;
 const ANSWER_HEADERS_MAX: usize = 500;
 const CONNECT: Duration = Duration::from_secs(3);
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-type Found = Result<Vec<SocketAddr>, BoxError>;
-/// Finds a name's addresses.
-type LookUp = Arc<dyn Fn(Name) -> Pin<Box<dyn Future<Output = Found> + Send>> + Send + Sync>;
-
-/// By the system's resolver.
-fn by_the_system() -> LookUp {
-    Arc::new(|name| Box::pin(async move { Ok(GaiResolver::new().call(name).await?.collect()) }))
-}
-
-/// A name's addresses, without those that may not be reached.
-#[derive(Clone)]
-struct Resolver {
-    look_up: LookUp,
-    reach: Reach,
-}
-
 #[derive(Debug, thiserror::Error)]
 #[error("no address of the upstream may be reached")]
 struct NoReach;
 
-impl Service<Name> for Resolver {
-    type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, name: Name) -> Self::Future {
-        let addresses = (self.look_up)(name);
-        let reach = self.reach.clone();
+/// A name's addresses, without those that may not be reached.
+fn within(reach: Reach, look_up: LookUp) -> LookUp {
+    Arc::new(move |name| {
+        let (addresses, reach) = (look_up(name), reach.clone());
         Box::pin(async move {
             let mut allowed = addresses.await?;
             allowed.retain(|address| reach.allows(address.ip()));
-            if allowed.is_empty() { Err(NoReach.into()) } else { Ok(allowed.into_iter()) }
+            if allowed.is_empty() { Err(NoReach.into()) } else { Ok(allowed) }
         })
-    }
+    })
 }
 
 /// Why an upstream gave no answer.
@@ -97,7 +65,7 @@ impl Failure {
 /// A client for upstreams within one reach.
 #[derive(Clone)]
 pub struct Upstreams {
-    client: Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
+    client: Web,
     reach: Reach,
 }
 
@@ -109,19 +77,8 @@ impl Upstreams {
     }
 
     fn resolving(reach: Reach, look_up: LookUp) -> Self {
-        let mut http = HttpConnector::new_with_resolver(Resolver { look_up, reach: reach.clone() });
-        http.enforce_http(false);
-        http.set_connect_timeout(Some(CONNECT));
-        http.set_nodelay(true);
-        let connector = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_webpki_roots()
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(Duration::from_secs(50))
-            .http1_max_headers(ANSWER_HEADERS_MAX)
-            .build(connector);
+        let connector = connector(within(reach.clone(), look_up), CONNECT);
+        let client = builder(Duration::from_secs(50)).http1_max_headers(ANSWER_HEADERS_MAX).build(connector);
         Self { client, reach }
     }
 
@@ -183,6 +140,7 @@ impl Upstreams {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -8,5 +8,5 @@ use usage::App;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     shared::chassis::telemetry();
-    shared::chassis::run(App::new(shared::chassis::Environment::read()?)).await
+    shared::chassis::run(App::new(shared::chassis::Environment::read().await?)).await
 }

@@ -30,8 +30,11 @@ pub fn door_secret() -> Result<Secret, Missing> {
 }
 
 impl Environment {
-    /// Reads it, and builds the one DynamoDB client.
-    pub fn read() -> Result<Self, Missing> {
-        Ok(Self { table: Table::open(variable("TABLE")?)?, pages: Pages::new(&Secret::new(&variable("PAGE_SECRET")?)) })
+    /// Reads it, and builds the one DynamoDB client, with a connection open.
+    pub async fn read() -> Result<Self, Missing> {
+        Ok(Self {
+            table: Table::open(variable("TABLE")?).await?,
+            pages: Pages::new(&Secret::new(&variable("PAGE_SECRET")?)),
+        })
     }
 }

@@ -7,22 +7,20 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use serde::de::DeserializeOwned;
 
 use super::Context;
 use super::context::Bearer;
+use super::web::{Web, by_the_system, web};
 use crate::problem::{Document, Kind, Problem};
 
 const TIMEOUT: Duration = Duration::from_secs(4);
+const CONNECT: Duration = Duration::from_secs(2);
 const ANSWER_BYTES_MAX: usize = 6 * 1024 * 1024;
 
 /// The client for hops: one for a sandbox.
 #[derive(Clone, Debug)]
-pub struct Hops(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+pub struct Hops(Web);
 
 /// Why a question was not answered.
 #[derive(Debug)]
@@ -53,9 +51,7 @@ impl HopError {
 
 impl Default for Hops {
     fn default() -> Self {
-        let connector =
-            hyper_rustls::HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
-        Self(Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(30)).build(connector))
+        Self(web(by_the_system(), CONNECT, Duration::from_secs(30)))
     }
 }
 

@@ -3,6 +3,7 @@
 //! A function implements [`Function`] and hands it to [`run`]. Payloads are told apart here, once: HTTP calls, the control
 //! plane's authorizer, queues of events, streams of a table, and what an operator or a schedule sends directly.
 
+mod api_gateway;
 pub mod context;
 pub mod document;
 pub mod door;
@@ -15,6 +16,7 @@ pub mod table;
 mod telemetry;
 pub mod told;
 pub mod transaction;
+pub mod web;
 
 pub use context::Context;
 pub use environment::Environment;

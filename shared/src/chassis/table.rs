@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, Endpoint, EndpointFuture, Params, ResolveEndpoint};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, IdentityCache, Region, StalledStreamProtectionConfig};
 use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
-use aws_smithy_http_client::{Builder, tls};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -20,6 +20,7 @@ use super::environment::{Missing, variable};
 use super::extract::Idempotency;
 use super::reply::Reply;
 use super::transaction::Transaction;
+use super::web::ForSdk;
 use crate::problem::{Kind, Problem};
 
 /// An item as the SDK has it.
@@ -106,6 +107,25 @@ pub struct Slice<T> {
     pub position: Option<String>,
 }
 
+/// How long the first connection may take; a call that finds none opens its own.
+const CONNECT: Duration = Duration::from_secs(1);
+
+/// Always the same endpoint: it depends on the region alone.
+#[derive(Debug)]
+struct Fixed(Endpoint);
+
+impl ResolveEndpoint for Fixed {
+    fn resolve_endpoint<'a>(&'a self, _: &'a Params) -> EndpointFuture<'a> {
+        EndpointFuture::ready(Ok(self.0.clone()))
+    }
+}
+
+/// Where DynamoDB is, as the SDK finds it.
+async fn endpoint(region: &str, url: Option<String>) -> Option<Endpoint> {
+    let params = Params::builder().region(region.to_owned()).set_endpoint(url).build().ok()?;
+    DefaultResolver::new().resolve_endpoint(&params).await.ok()
+}
+
 /// A function's own table.
 #[derive(Clone, Debug)]
 pub struct Table {
@@ -118,16 +138,15 @@ pub struct Table {
 impl Table {
     /// Opens the table with the sandbox's credentials. The endpoint is AWS's own unless the variables that every AWS SDK
     /// reads (`AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL`) say otherwise.
-    pub fn open(name: String) -> Result<Self, Missing> {
-        let endpoint = variable("AWS_ENDPOINT_URL_DYNAMODB").or_else(|_| variable("AWS_ENDPOINT_URL")).ok();
-        let plain = endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://"));
-        let builder = Builder::new();
-        // Loading the trusted certificates takes most of a start, and a plain connection needs none.
-        let http_client = if plain {
-            builder.build_http()
-        } else {
-            builder.tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build_https()
-        };
+    ///
+    /// It also opens the first connection, because before the first event a sandbox has its whole processor, and afterwards
+    /// only as much as its memory earns: a handshake is most of what a first call takes on a small one.
+    pub async fn open(name: String) -> Result<Self, Missing> {
+        let region = variable("AWS_REGION")?;
+        let url = variable("AWS_ENDPOINT_URL_DYNAMODB").or_else(|_| variable("AWS_ENDPOINT_URL")).ok();
+        let endpoint = endpoint(&region, url).await.ok_or(Missing("AWS_REGION"))?;
+        let sdk = ForSdk::default();
+        sdk.connect(endpoint.url(), CONNECT).await;
         let credentials = Credentials::new(
             variable("AWS_ACCESS_KEY_ID")?,
             variable("AWS_SECRET_ACCESS_KEY")?,
@@ -135,19 +154,17 @@ impl Table {
             None,
             "environment",
         );
-        let mut config = aws_sdk_dynamodb::Config::builder()
+        let config = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new(variable("AWS_REGION")?))
+            .region(Region::new(region))
             .credentials_provider(credentials)
-            .http_client(http_client)
+            // The credentials of a sandbox never change, and bodies are whole in memory.
+            .identity_cache(IdentityCache::no_cache())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .endpoint_resolver(Fixed(endpoint))
+            .http_client(sdk)
             .retry_config(RetryConfig::standard().with_max_attempts(4).with_initial_backoff(Duration::from_millis(50)))
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(Duration::from_secs(2))
-                    .operation_attempt_timeout(Duration::from_secs(3))
-                    .build(),
-            );
-        config.set_endpoint_url(endpoint);
+            .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(3)).build());
         Ok(Self { client: Client::from_conf(config.build()), name })
     }
 

@@ -5,6 +5,7 @@
 pub mod client;
 pub mod demo;
 pub mod seed;
+pub mod tools;
 pub mod workspace;
 
 use std::io::Write as _;

@@ -100,7 +100,8 @@ impl<A: Function> House<A> {
 
     /// Any payload, and what the function answers it.
     pub async fn send(&self, payload: &Value) -> Value {
-        handle(&self.app, &payload.to_string(), "lambda").await.unwrap()
+        let answer = handle(&self.app, &payload.to_string(), "lambda").await.unwrap();
+        serde_json::from_str(answer.get()).unwrap()
     }
 
     /// A call (`GET /v1/…?…`) as API Gateway hands it over: text as text, everything else in base64.

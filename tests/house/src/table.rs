@@ -24,7 +24,7 @@ pub(crate) async fn new() -> Table {
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new("eu-central-1"))
         .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .http_client(shared::chassis::web::ForSdk::default())
         .endpoint_url(endpoint)
         .build();
     let table = Table { client: Client::from_conf(config), name: NAME.into() };

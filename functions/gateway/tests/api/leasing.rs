@@ -117,7 +117,7 @@ async fn a_sandbox_whose_memory_is_old_takes_nothing_beyond_a_hard_quota() {
     let seen = old.grant(&gate.store, SUBSCRIPTION, at(NOON)).await.unwrap().unwrap();
     // The first call turns the bucket, so that the old image is of this one.
     gate.call(NOON).await;
-    let seen = crate::Seen { grant: gate.grant().await, ..seen };
+    let seen = crate::Seen { grant: gate.grant().await.into(), ..seen };
     while let Admitted::Yes { .. } = gate.ask(at(NOON), "light").await.1 {}
     let mut call = call_of(&old, at(NOON));
     let asked = admit(&old, &gate.store, SUBSCRIPTION, seen, &mut call, wish("light")).await.unwrap();

@@ -48,7 +48,7 @@ fn client() -> Client {
         .region(Region::new(variable("AWS_REGION")))
         .credentials_provider(credentials)
         .endpoint_url(variable("AWS_ENDPOINT_URL_DYNAMODB"))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .http_client(shared::chassis::web::ForSdk::default())
         .build();
     Client::from_conf(config)
 }

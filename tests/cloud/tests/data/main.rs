@@ -45,7 +45,7 @@ fn client(endpoint: &str, credentials: &Credentials) -> Client {
         .credentials_provider(provider)
         .endpoint_url(endpoint)
         .retry_config(aws_sdk_dynamodb::config::retry::RetryConfig::disabled())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .http_client(shared::chassis::web::ForSdk::default())
         .build();
     Client::from_conf(config)
 }

@@ -16,7 +16,7 @@ const USAGE: &str = "cargo chaos [--calls N] [--seed S] [--processes P] [--relea
   --processes P   most processes of one function; 8 unless said
   --release       the functions as they are deployed
 
-For a million calls, optimize the local cloud too: cargo run --profile tools --bin chaos -- --release --calls 1000000
+For a million calls, optimize the local cloud too: cargo run --profile local --bin chaos -- --release --calls 1000000
 
 Ends with 1 if a rule of the ledger does not hold.";
 

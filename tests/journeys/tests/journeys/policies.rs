@@ -22,7 +22,7 @@ fn sdk(platform: &Platform, function: &str) -> Client {
         .region(Region::new("us-east-1"))
         .endpoint_url(platform.cloud().dynamodb_endpoint())
         .credentials_provider(credentials)
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .http_client(shared::chassis::web::ForSdk::default())
         .build();
     Client::from_conf(config)
 }

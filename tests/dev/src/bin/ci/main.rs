@@ -35,6 +35,7 @@ fn main() -> ExitCode {
     let built = compiled && functions(&mut report);
     if built {
         test(&mut report, tools.as_ref());
+        report.run("sizes of binaries", workspace::cargo().args(["run", "--bin", "bench-size"]));
     } else {
         report.skip("cargo test", "the code does not compile");
     }

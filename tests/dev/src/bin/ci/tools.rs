@@ -1,14 +1,14 @@
 //! Installs the tools that are not Rust's into a folder of their own, while cargo is busy.
 
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     thread::JoinHandle,
     time::Instant,
 };
 
-use dev::{say, workspace};
+use dev::{say, tools, workspace};
 
 use crate::report::Report;
 
@@ -73,63 +73,10 @@ impl Installation {
 }
 
 fn install() -> Result<Tools, String> {
-    let wanted = workspace::root().join("tests/dev/requirements.txt");
-    let pins = fs::read_to_string(&wanted).map_err(|error| format!("{}: {error}", wanted.display()))?;
-    let folder = workspace::target().join("tools");
-    let tools = Tools { folder: folder.join("bin") };
-    let stamp = folder.join("installed.txt");
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == pins) {
-        return Ok(tools);
-    }
-    let _nothing = fs::remove_dir_all(&folder);
-    environment(&folder)?;
-    let mut pip = Command::new(tools.folder.join("python"));
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--requirement"])
-        .arg(&wanted);
-    run(&mut pip)?;
-    fs::write(&stamp, pins).map_err(|error| format!("{}: {error}", stamp.display()))?;
-    Ok(tools)
-}
-
-/// Debian's Python comes without venv: as root it is installed.
-fn environment(folder: &Path) -> Result<(), String> {
-    let venv = || run(Command::new("python3").args(["-m", "venv"]).arg(folder));
-    let Err(reason) = venv() else { return Ok(()) };
-    debian("python3-venv").map_err(|why| format!("python3 -m venv does not work here: {reason}; {why}"))?;
-    let _nothing = fs::remove_dir_all(folder);
-    venv()
+    tools::python("tools", "tests/dev/requirements.txt").map(|folder| Tools { folder })
 }
 
 /// nginx, which the door is held against: Debian's own, of whatever version its release has.
 pub(crate) fn nginx() -> Result<(), String> {
-    let Err(_missing) = run(Command::new("nginx").arg("-v")) else { return Ok(()) };
-    debian("nginx-light")
-}
-
-/// Installs a package as root of a Debian.
-fn debian(package: &str) -> Result<(), String> {
-    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0");
-    if !(root && Path::new("/usr/bin/apt-get").exists()) {
-        return Err(format!("install {package}"));
-    }
-    let apt = || {
-        let mut command = Command::new("apt-get");
-        command.env("DEBIAN_FRONTEND", "noninteractive");
-        command
-    };
-    run(apt().args(["update", "-q"]))?;
-    run(apt().args(["install", "-y", "-q", "--no-install-recommends", package]))
-}
-
-/// Runs a command quietly; its output is the reason of a failure.
-fn run(command: &mut Command) -> Result<(), String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("{}: {error}", command.get_program().to_string_lossy()))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let text = [output.stdout, output.stderr].concat();
-    Err(format!("{}: {}", command.get_program().to_string_lossy(), String::from_utf8_lossy(&text).trim()))
+    tools::debian(&[("nginx", "nginx-light")])
 }
