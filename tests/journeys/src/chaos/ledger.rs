@@ -39,6 +39,8 @@ struct Line {
     /// By the grant: units used in its window, those that were left behind on leases, and units ever admitted and given back.
     used: u64,
     left_behind: u64,
+    /// How often the grant was written, by whomever.
+    writes: u64,
     grant_admitted: u64,
     grant_refunded: u64,
     /// By usage: calls admitted, calls given back, units.
@@ -146,6 +148,7 @@ impl Ledger {
         Line {
             used: number("u"),
             left_behind: number("lo"),
+            writes: number("v"),
             grant_admitted: number("la"),
             grant_refunded: number("lf"),
             admitted: count("admitted"),
@@ -289,6 +292,11 @@ impl Ledger {
         self.kills()
     }
 
+    /// How many calls were admitted from leases without a write of their own, at least.
+    pub fn leased(&self) -> u64 {
+        self.lines.iter().filter(|line| line.leased).map(|line| line.admitted.saturating_sub(line.writes)).sum()
+    }
+
     /// How many calls reached the upstream.
     pub fn reached(&self) -> u64 {
         self.lines.iter().map(|line| line.reached).sum()
@@ -325,6 +333,7 @@ impl fmt::Display for Ledger {
             "units by usage",
             "by grant",
             "by invoices",
+            "writes",
             "left behind",
             "month 1 kept",
             "month 2 kept",
@@ -350,6 +359,7 @@ impl fmt::Display for Ledger {
                 line.units.to_string(),
                 left.to_string(),
                 line.invoiced.as_ref().map_or("none yet".to_owned(), |invoiced| invoiced.units.to_string()),
+                line.writes.to_string(),
                 line.left_behind.to_string(),
                 line.kept_units[0].to_string(),
                 line.kept_units[1].to_string(),

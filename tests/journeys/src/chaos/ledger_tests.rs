@@ -15,6 +15,7 @@ fn sound() -> Ledger {
         quota: Some(8),
         used: 3,
         left_behind: 0,
+        writes: 11,
         grant_admitted: 9,
         grant_refunded: 2,
         admitted: 9,

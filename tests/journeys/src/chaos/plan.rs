@@ -65,10 +65,14 @@ impl Errand {
 pub(super) const NAMES: [&str; SUBSCRIPTIONS] = ["hard", "soft", "rated", "weighed", "leased", "leased-fast"];
 /// How many there are.
 const SUBSCRIPTIONS: usize = 6;
+/// Those whose calls are admitted from leases, under both of their plans.
+const LEASED: [usize; 2] = [4, 5];
+/// So many calls in a row belong together.
+const RUN: u64 = 200;
 
-/// Whether the calls of a subscription are admitted from leases, under both of its plans.
+/// Whether the calls of a subscription are admitted from leases.
 pub(super) fn is_leased(subscription: usize) -> bool {
-    NAMES[subscription].starts_with("leased")
+    LEASED.contains(&subscription)
 }
 
 /// One of the subscriptions.
@@ -87,10 +91,14 @@ pub(super) struct Chosen {
 }
 
 impl Chosen {
-    /// The call of this number.
+    /// The call of this number. Leases are for calls that come quickly: of three runs of numbers one has mostly calls of one
+    /// subscription with leases.
     pub(super) fn of(seed: u64, number: u64) -> Self {
         let mut random = Random(seed ^ number.wrapping_mul(0xD134_2543_DE82_EF95));
-        let subscription = any_subscription(&mut random);
+        let any = any_subscription(&mut random);
+        let mut run = Random(seed.wrapping_mul(0x2545_F491_4F6C_DD1D) ^ (number / RUN));
+        let quick = (run.below(3) == 0).then(|| LEASED[usize::from(run.below(2) == 0)]);
+        let subscription = quick.filter(|_| random.below(8) > 0).unwrap_or(any);
         let errand = match random.below(100) {
             0..4 => Errand::Missing,
             4..10 => Errand::Failing,
@@ -153,8 +161,9 @@ pub(super) fn actions(seed: u64, calls: u64) -> Vec<(u64, Action)> {
 pub(super) fn quota(calls: u64, subscription: usize) -> Option<[u64; 2]> {
     match NAMES[subscription] {
         // Its two plans differ in price only, so that the most of a month is known to the unit.
-        "hard" | "leased" => Some([calls / 20 + 5; 2]),
-        "weighed" => Some([calls / 14 + 5, calls / 12 + 5]),
+        "hard" => Some([calls / 26 + 5; 2]),
+        "weighed" => Some([calls / 17 + 5, calls / 15 + 5]),
+        "leased" => Some([calls / 13 + 5; 2]),
         _ => None,
     }
 }

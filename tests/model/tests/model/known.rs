@@ -45,6 +45,14 @@ fn a_call_that_was_refused_after_a_lost_answer_never_counts() {
 }
 
 #[test]
+fn what_was_answered_holds_in_a_sandbox_that_has_not_heard_of_it() {
+    for change in [Change::Revoke(1), Change::Rotate { key: 1, in_s: 0 }, Change::Suspend] {
+        // The sandbox knows a grant that would admit the second call: only the write's condition knows better.
+        holds("2026-11-15T10:30:00Z", FREE, [call(ONE, true), tell(change), call(ONE, true)]);
+    }
+}
+
+#[test]
 fn what_cannot_be_read_after_a_lost_answer_leaves_it_unknown() {
     let steps = [
         call(ONE, true),

@@ -207,8 +207,8 @@ fn change(leased: bool) -> impl Strategy<Value = Change> {
         3 => any::<u8>().prop_map(Change::Back),
         2 => Just(Change::Suspend),
         3 => Just(Change::Resume),
-        1 => (key.clone(), prop_oneof![Just(0_u16), Just(2), Just(20), Just(3_000)]).prop_map(|(key, in_s)| Change::Rotate { key, in_s }),
-        1 => key.prop_map(Change::Revoke),
+        2 => (key.clone(), prop_oneof![Just(0_u16), Just(2), Just(20), Just(3_000)]).prop_map(|(key, in_s)| Change::Rotate { key, in_s }),
+        2 => key.prop_map(Change::Revoke),
     ]
 }
 
