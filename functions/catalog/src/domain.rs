@@ -2,6 +2,7 @@
 
 pub mod document;
 mod names;
+mod operation;
 pub mod routes;
 pub mod words;
 
@@ -15,6 +16,7 @@ use shared::time::Time;
 use utoipa::ToSchema;
 
 pub use names::{HttpUrl, Origin, VersionLabel, VersionName};
+pub use operation::Operation;
 
 use crate::openapi::{Document, Syntax};
 

@@ -19,6 +19,7 @@ pub mod domain;
 mod error;
 mod events;
 pub mod openapi;
+pub mod readers;
 #[allow(unused_qualifications)] // utoipa writes types out in full.
 mod routes;
 mod store;

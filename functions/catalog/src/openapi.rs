@@ -13,8 +13,8 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+pub use crate::domain::Operation;
 use serde::{Deserialize, Serialize};
-pub use shared::surface::Operation;
 
 use tree::{NodeId, Position, Tree, quote};
 

@@ -1,7 +1,7 @@
+use crate::domain::Operation;
 use proptest::prelude::*;
 use shared::id::OrganizationId;
 use shared::principal::Role;
-use shared::surface::Operation;
 
 use super::document::{Sending, sending};
 use super::*;

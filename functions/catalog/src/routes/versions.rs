@@ -1,5 +1,6 @@
 //! `/v1/catalog/apis/{api}/versions`.
 
+use crate::domain::Operation;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY};
@@ -13,7 +14,6 @@ use shared::page::{Page, PageQuery};
 use shared::principal::{Principal, needs};
 use shared::problem::{Kind, Problem};
 use shared::seal::sha256_hex;
-use shared::surface::Operation;
 use shared::time::Time;
 use utoipa::{IntoParams, ToSchema};
 
