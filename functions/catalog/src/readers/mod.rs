@@ -11,6 +11,9 @@
 //! sense of (syntax, encoding, limits, an unknown version) is [`Refused`] with its line; what it can live with, references that lead nowhere among it, is a
 //! warning with its line.
 
+pub mod openapi;
+pub(crate) mod tree;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
