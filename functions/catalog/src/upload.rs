@@ -1,10 +1,12 @@
 //! Uploads: what was sent becomes files, the files' format is found out, and their reader makes the surface.
 
+mod archive;
+
 use shared::surface::{OperationKind, Surface};
 
 use crate::domain::Operation;
 pub use crate::readers::tree::Syntax;
-use crate::readers::{Files, openapi, quote};
+use crate::readers::{Files, openapi, quote, tree};
 pub use crate::readers::{Refused, UPLOAD_BYTES_MAX, Warning};
 
 /// An upload that was read.
@@ -14,8 +16,10 @@ pub struct Document {
     pub format: String,
     /// The version of the format that the document says it is written in, for example `3.0.3`.
     pub format_version: String,
-    /// How its root is written.
+    /// How it is written, or what kind of archive it came in.
     pub syntax: Syntax,
+    /// The path of the file that it is about: with it, the same bytes are read the same way again.
+    pub root: String,
     /// Its title, empty where it has none.
     pub title: String,
     /// Its own name of its version; empty where it has none.
@@ -35,19 +39,31 @@ pub struct Hint<'a> {
     pub format: Option<&'a str>,
     /// A file's name, of which the ending counts: `.json`, `.yaml` or `.yml`.
     pub filename: Option<&'a str>,
+    /// The path in an archive of the file that it is about.
+    pub root: Option<&'a str>,
 }
 
-/// Reads an upload that is one document.
+/// Reads an upload: one document, or an archive of several files.
 ///
 /// # Errors
-/// Everything that keeps it from being read, with the line where there is one.
+/// Everything that keeps it from being read, with the file and the line where there is one.
 pub fn read(bytes: &[u8], hint: Hint<'_>) -> Result<Document, Refused> {
     if bytes.len() > UPLOAD_BYTES_MAX {
         let message = format!("The document has {} bytes; {UPLOAD_BYTES_MAX} is the most that is read.", bytes.len());
         return Err(Refused::new("too-large", message));
     }
+    if let Some(kind) = archive::kind(bytes) {
+        let files = archive::open(bytes, kind)?;
+        let root = match hint.root {
+            Some(root) => root.to_owned(),
+            None => find_root(&files)?,
+        };
+        let document = read_files(&files, &[&root], hint)?;
+        return Ok(Document { syntax: kind, ..document });
+    }
     // The name is for people and for its ending: the only file has no other to be told from.
-    let path = hint.filename.and_then(|name| name.rsplit(['/', '\\']).next()).filter(|name| !name.is_empty());
+    let path =
+        hint.root.or(hint.filename).and_then(|name| name.rsplit(['/', '\\']).next()).filter(|name| !name.is_empty());
     let path = path.unwrap_or("document");
     read_files(&Files::one(path, bytes.to_vec()), &[path], hint)
 }
@@ -65,12 +81,43 @@ pub fn read_files(files: &Files, roots: &[&str], hint: Hint<'_>) -> Result<Docum
         format: "openapi".to_owned(),
         format_version: surface.format_version.0.to_string(),
         syntax: Syntax::of(root, text),
+        root: root.to_owned(),
         title: surface.title.0.to_string(),
         api_version: surface.api_version.0.to_string(),
         operations: operations(&surface),
         warnings: warnings.finish(),
         surface,
     })
+}
+
+/// The file of an archive that it is about: the only one that says of itself that it is an API.
+fn find_root(files: &Files) -> Result<String, Refused> {
+    let is_root = |path: &&str| {
+        let Ok(text) = files.text(path) else { return false };
+        let is_marked = text.contains("openapi") || text.contains("swagger");
+        is_marked
+            && tree::read(text, Syntax::of(path, text))
+                .is_ok_and(|(tree, root)| ["openapi", "swagger"].iter().any(|key| tree.get(root, key).is_some()))
+    };
+    let roots: Vec<&str> = if files.len() == 1 {
+        files.paths().collect()
+    } else {
+        files.paths().filter(|path| Syntax::is_named(path)).filter(is_root).take(10).collect()
+    };
+    match roots[..] {
+        [root] => Ok(root.to_owned()),
+        [] => Err(Refused::new("root", format!("None of the files is an API's document; {}.", openapi::READ))),
+        _ => {
+            let shown: Vec<String> = roots.iter().map(|path| quote(path)).collect();
+            Err(Refused::new(
+                "root",
+                format!(
+                    "Several files are an API's document: say with `root` which one is meant: {}.",
+                    shown.join(", ")
+                ),
+            ))
+        }
+    }
 }
 
 /// The operations of a surface that can be called over HTTP by their path.

@@ -51,6 +51,10 @@ pub enum Syntax {
     Json,
     /// YAML 1.2.
     Yaml,
+    /// Several files in a zip archive.
+    Zip,
+    /// Several files in a tar archive.
+    Tar,
 }
 
 impl Syntax {
@@ -60,6 +64,8 @@ impl Syntax {
         match self {
             Self::Json => "application/json",
             Self::Yaml => "application/yaml",
+            Self::Zip => "application/zip",
+            Self::Tar => "application/x-tar",
         }
     }
 
@@ -84,7 +90,7 @@ impl Syntax {
 pub(crate) fn read(text: &str, syntax: Syntax) -> Result<(Tree<'_>, NodeId), Refused> {
     match syntax {
         Syntax::Json => json::read(text),
-        Syntax::Yaml => yaml::read(text),
+        _ => yaml::read(text),
     }
 }
 
