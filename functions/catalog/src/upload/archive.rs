@@ -26,9 +26,9 @@ pub(super) fn kind(bytes: &[u8]) -> Option<Syntax> {
 pub(super) fn open(bytes: &[u8], kind: Syntax) -> Result<Files, Refused> {
     let mut unpacked = Unpacked { files: Files::default(), bytes: 0, packed: bytes.len() };
     if kind == Syntax::Zip {
-        zip(bytes, &mut unpacked)?
+        zip(bytes, &mut unpacked)?;
     } else {
-        tar(bytes, &mut unpacked)?
+        tar(bytes, &mut unpacked)?;
     }
     if unpacked.files.is_empty() {
         return Err(Refused::new("empty", "The archive has no files.".to_owned()));
@@ -42,7 +42,7 @@ fn damaged(cause: &impl std::fmt::Display) -> Refused {
 
 fn zip(bytes: &[u8], unpacked: &mut Unpacked) -> Result<(), Refused> {
     let mut archive = ::zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged(&error))?;
-    unpacked.check_count(archive.len())?;
+    Unpacked::check_count(archive.len())?;
     for place in 0..archive.len() {
         let entry = archive.by_index(place).map_err(|error| damaged(&error))?;
         let name = entry.name().map_err(|error| damaged(&error))?.into_owned();
@@ -50,7 +50,7 @@ fn zip(bytes: &[u8], unpacked: &mut Unpacked) -> Result<(), Refused> {
             return Err(link(&name));
         }
         if entry.is_dir() {
-            unpacked.path(&name)?;
+            Unpacked::path(&name)?;
         } else {
             unpacked.add(&name, entry)?;
         }
@@ -65,7 +65,7 @@ fn tar(bytes: &[u8], unpacked: &mut Unpacked) -> Result<(), Refused> {
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let kind = entry.header().entry_type();
         if kind.is_dir() {
-            unpacked.path(&name)?;
+            Unpacked::path(&name)?;
         } else if kind.is_file() || kind.is_contiguous() {
             unpacked.add(&name, entry)?;
         } else if kind.is_pax_global_extensions() {
@@ -89,7 +89,7 @@ struct Unpacked {
 }
 
 impl Unpacked {
-    fn check_count(&self, count: usize) -> Result<(), Refused> {
+    fn check_count(count: usize) -> Result<(), Refused> {
         if count <= FILES_MAX {
             return Ok(());
         }
@@ -98,7 +98,7 @@ impl Unpacked {
     }
 
     /// A path as the readers know it.
-    fn path(&self, name: &str) -> Result<String, Refused> {
+    fn path(name: &str) -> Result<String, Refused> {
         let refused =
             |why: &str| Err(Refused::new("archive-entry", format!("The archive's entry {} {why}.", quote(name))));
         if name.chars().count() > PATH_MAX {
@@ -115,8 +115,8 @@ impl Unpacked {
     }
 
     fn add(&mut self, name: &str, content: impl Read) -> Result<(), Refused> {
-        let path = self.path(name)?;
-        self.check_count(self.files.len() + 1)?;
+        let path = Self::path(name)?;
+        Self::check_count(self.files.len() + 1)?;
         let room = UPLOAD_BYTES_MAX.saturating_sub(self.bytes);
         let mut bytes = Vec::new();
         let limit = u64::try_from(room).unwrap_or(u64::MAX).saturating_add(1);
