@@ -3,7 +3,7 @@
 use shared::chassis::table::StoreError;
 use shared::problem::{FieldError, Kind, Problem};
 
-use crate::openapi::ReadError;
+use crate::upload::Refused;
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +23,7 @@ pub(crate) enum Error {
     #[error("{0}")]
     Packing(String),
     #[error(transparent)]
-    Document(#[from] ReadError),
+    Document(#[from] Refused),
     #[error(transparent)]
     Store(#[from] StoreError),
     /// An answer that could not be made.
@@ -54,12 +54,19 @@ impl From<Error> for Problem {
             Error::Packing(detail) => Self::new(Kind::DocumentInvalid, detail.clone()).field("", detail),
             Error::Document(error) => {
                 let kind = match error.code {
-                    "too-large" => Kind::TooLarge,
+                    "too-large" | "too-many-files" | "archive-ratio" => Kind::TooLarge,
                     _ if error.is_unsupported() => Kind::FormatUnknown,
                     _ => Kind::DocumentInvalid,
                 };
+                // One document has no name that would help.
+                let file = error
+                    .file
+                    .as_deref()
+                    .filter(|file| file.contains(['/', '.']))
+                    .map_or(String::new(), |file| format!("{file}, "));
                 let place = match (error.line, error.column) {
-                    (Some(line), Some(column)) => format!("Line {line}, column {column}: "),
+                    (Some(line), Some(column)) if file.is_empty() => format!("Line {line}, column {column}: "),
+                    (Some(line), Some(column)) => format!("{file}line {line}, column {column}: "),
                     _ => String::new(),
                 };
                 let mut problem = Self::new(kind, format!("{place}{}", error.message));

@@ -1,7 +1,7 @@
 //! What the catalog tells: the public states of its resources. It reacts to no one.
 
+use crate::domain::Operation;
 use shared::event::{ApiState, Route, RoutesState, ServiceState, VersionState};
-use shared::surface::Operation;
 
 use crate::domain::{Api, Service, Version, routes};
 

@@ -1,7 +1,7 @@
 //! The routes of a version as the door gets them: in parts that fit an event on every hop.
 
+use crate::domain::Operation;
 use shared::event::Route;
-use shared::surface::Operation;
 
 /// Bytes of a part's routes as JSON. With what is around them and the quoting of a JSON text within JSON, a part stays under 100 KB of an event.
 const PART_BYTES_MAX: usize = 72_000;

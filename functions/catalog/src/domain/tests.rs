@@ -1,7 +1,7 @@
+use crate::domain::Operation;
 use proptest::prelude::*;
 use shared::id::OrganizationId;
 use shared::principal::Role;
-use shared::surface::Operation;
 
 use super::document::{Sending, sending};
 use super::*;
@@ -35,10 +35,12 @@ fn version(api: &Api) -> Version {
         format: "openapi".into(),
         format_version: "3.1.0".into(),
         syntax: Syntax::Yaml,
+        root: String::new(),
         title: String::new(),
         api_version: String::new(),
         operations: vec![],
         warnings: vec![],
+        surface: shared::surface::Surface::default(),
     };
     Version::draft(api, "1.0.0".parse().unwrap(), 1, &document, api.created_at)
 }
@@ -244,7 +246,7 @@ fn a_large_document_is_sent_packed_or_not_at_all() {
 
 #[test]
 fn a_bomb_is_not_unpacked_beyond_the_limit() {
-    let bomb = document::pack(&vec![b' '; crate::openapi::DOCUMENT_BYTES_MAX + 1]).unwrap();
+    let bomb = document::pack(&vec![b' '; crate::upload::UPLOAD_BYTES_MAX + 1]).unwrap();
     assert!(bomb.len() < 100_000);
     assert_eq!(document::unpack(&bomb), Err(document::Unpacking::TooLarge));
     let fit = document::pack(b"openapi: 3.0.0").unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::surface::Operation;
+use crate::domain::Operation;
 
 /// Characters of a word; what is longer is cut, in the operation and in the question alike.
 const WORD_MAX: usize = 40;

@@ -1,5 +1,6 @@
 //! `/v1/catalog/public`: what is published, for anyone; more for those who are invited or at home.
 
+use crate::domain::Operation;
 use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
@@ -9,7 +10,6 @@ use shared::chassis::reply::Reply;
 use shared::page::{Page, PageQuery};
 use shared::principal::{Principal, needs};
 use shared::problem::Problem;
-use shared::surface::Operation;
 
 use super::versions::{operations, send};
 use super::views::{PublicApi, PublicVersion};

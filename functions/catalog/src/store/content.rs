@@ -1,16 +1,16 @@
 //! What belongs to a version and never changes: its packed document, its operations, its warnings.
 
+use crate::domain::Operation;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 use shared::chassis::table::StoreError;
 use shared::id::VersionId;
-use shared::surface::Operation;
 
 use super::Store;
 use super::batch::{delete, put};
 use crate::domain::Version;
-use crate::openapi::Warning;
+use crate::upload::Warning;
 
 /// Bytes of a chunk: an item holds 400 KB.
 const CHUNK_BYTES: usize = 350_000;

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::domain::Operation;
 use aws_sdk_dynamodb::types::{AttributeValue, WriteRequest};
 use serde::{Deserialize, Serialize};
 use shared::chassis::table::StoreError;
 use shared::id::{ApiId, OrganizationId, VersionId};
 use shared::slug::Slug;
-use shared::surface::Operation;
 
 use super::Store;
 use super::batch::{delete, put};
