@@ -42,6 +42,8 @@ mod options;
 mod parse;
 mod types;
 
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 
@@ -106,19 +108,14 @@ fn load<'a>(files: &'a Files, roots: &[&str], warnings: &mut Warnings) -> Result
         let mut imports = Vec::with_capacity(found.len());
         for (target, is_public) in found {
             let (Target::Uploaded(path) | Target::Known(path, _)) = target;
-            let place = match places.get(path) {
-                Some(place) => *place,
-                None => {
-                    places.insert(path, loaded.len());
-                    loaded.push(match target {
-                        Target::Uploaded(path) => uploaded(files, path, false, &mut nodes)?,
-                        Target::Known(path, text) => {
-                            Loaded::new(path, "", parse::parse(path, text, &mut nodes)?).known()
-                        }
-                    });
-                    loaded.len() - 1
-                }
-            };
+            let place = places.get(path).copied().unwrap_or(loaded.len());
+            if place == loaded.len() {
+                places.insert(path, place);
+                loaded.push(match target {
+                    Target::Uploaded(path) => uploaded(files, path, false, &mut nodes)?,
+                    Target::Known(path, text) => Loaded::new(path, "", parse::parse(path, text, &mut nodes)?).known(),
+                });
+            }
             imports.push((place, is_public));
         }
         if let Some(file) = loaded.get_mut(next) {

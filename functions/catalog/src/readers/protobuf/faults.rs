@@ -66,8 +66,9 @@ impl Check<'_, '_> {
             }
             self.taken(&reserved, head.spot, head.name, number);
         }
+        let used: HashSet<usize> = message.fields.iter().filter_map(|field| field.oneof).collect();
         for (place, oneof) in message.oneofs.iter().enumerate() {
-            if !message.fields.iter().any(|field| field.oneof == Some(place)) {
+            if !used.contains(&place) {
                 self.warn("empty", oneof.head.spot, format!("The oneof {} has no field.", quote(oneof.head.name)));
             }
         }

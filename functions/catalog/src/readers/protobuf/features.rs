@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use shared::surface::Value;
+use shared::surface::{Json, Value};
 
 use super::ast::Syntax;
 
 /// What holds at some place of a file. Whatever is not of the core is kept as it is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // Each is a feature of its own.
 pub(super) struct Features {
     pub(super) is_implicit: bool,
     pub(super) is_required: bool,
@@ -17,7 +18,7 @@ pub(super) struct Features {
     pub(super) is_utf8: bool,
     pub(super) is_delimited: bool,
     pub(super) is_legacy_json: bool,
-    pub(super) others: Rc<BTreeMap<String, Value>>,
+    others: Rc<BTreeMap<String, Value>>,
 }
 
 impl Features {
@@ -71,5 +72,10 @@ impl Features {
             features.others = Rc::new(others);
         }
         Rc::new(features)
+    }
+
+    /// Those that are not of the core, if there are some.
+    pub(super) fn others(&self) -> Option<Json> {
+        (!self.others.is_empty()).then(|| Json::of(&Value::Map(BTreeMap::clone(&self.others))))
     }
 }

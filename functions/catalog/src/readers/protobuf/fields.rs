@@ -73,11 +73,8 @@ impl Author<'_> {
         };
         let is_map = matches!(ast.ty, FieldType::Map(..));
         let is_list = ast.label == Some(Label::Repeated) && !is_map;
-        let ty = if is_list {
-            self.builder.plain(Shape::List(List { items: Some(one), ..List::default() }))
-        } else {
-            one
-        };
+        let ty =
+            if is_list { self.builder.plain(Shape::List(List { items: Some(one), ..List::default() })) } else { one };
         let packed = options.remove("packed").map(|packed| packed == Value::Bool(true));
         let is_packable = !matches!(kind, Kind::Message | Kind::Unknown)
             && !matches!(kind, Kind::Scalar(ScalarKind::String | ScalarKind::Bytes));
@@ -131,7 +128,10 @@ impl Author<'_> {
         if let Some(kind) = scalar(name) {
             *is_text |= kind == ScalarKind::String;
             let format = self.builder.text(name);
-            return (self.builder.plain(Shape::Scalar(Scalar { kind, format, ..Scalar::default() })), Kind::Scalar(kind));
+            return (
+                self.builder.plain(Shape::Scalar(Scalar { kind, format, ..Scalar::default() })),
+                Kind::Scalar(kind),
+            );
         }
         match self.named(here.file, here.scope, name, spot) {
             Some(symbol @ Symbol::Enum(_)) => (self.wanted(symbol), Kind::Enum),

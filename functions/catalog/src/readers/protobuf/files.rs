@@ -9,9 +9,10 @@ use super::index::Loaded;
 use super::types::Author;
 
 /// A short text that stands for a value wherever it would be repeated.
-pub(super) fn key(json: &Json) -> Json {
+fn key(json: &Json) -> Json {
     let hash = digest(&SHA256, json.text().as_bytes());
-    Json::of_text(&hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>())
+    let short = hash.as_ref().iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    Json::of_text(&format!("{short:016x}"))
 }
 
 /// The title is the package, and its last part the version if it looks like one.

@@ -1,16 +1,17 @@
 //! All that the files define, by its full name, and who sees what.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::ast::{Enum, Extend, File, Message, Setting, Syntax};
 use super::features::Features;
 use super::lex::Spot;
 use super::options::Reader;
+use super::parse::NAME_BYTES_MAX;
 use crate::readers::{Refused, Warnings, quote};
 
-/// Bytes of a full name.
-const NAME_BYTES_MAX: usize = 1_000;
+/// Bytes of the features that something hands on to all in it.
+const FEATURES_BYTES_MAX: usize = 1_000;
 
 /// A file that was read.
 pub(super) struct Loaded<'a> {
@@ -93,7 +94,7 @@ pub(super) struct Index<'f> {
     pub(super) features: Vec<Rc<Features>>,
     names: HashMap<Rc<str>, Vec<(Symbol, usize)>>,
     extensions: Vec<Rc<str>>,
-    visible: Vec<HashSet<usize>>,
+    visible: Vec<Vec<bool>>,
 }
 
 /// `scope.name`.
@@ -118,9 +119,11 @@ impl<'f> Index<'f> {
             let reader = Reader { index: &index, file: place, path: file.shown };
             let options = reader.read(&file.ast.package, features_of(&file.ast.options), &mut Warnings::default());
             let features = Rc::new(Features::of(file.ast.syntax)).with(&options);
+            short(&features, file.path, Spot { line: 1, column: 1 })?;
             index.features.push(Rc::clone(&features));
             let package: Rc<str> = (*file.ast.package).into();
-            let mut scope = Scope { file: place, path: file.path, shown: file.shown, name: package, is_message: false, features };
+            let mut scope =
+                Scope { file: place, path: file.path, shown: file.shown, name: package, is_message: false, features };
             index.define(&mut scope, &file.ast.messages, &file.ast.enums, &file.ast.extends, warnings)?;
         }
         Ok(index)
@@ -159,13 +162,13 @@ impl<'f> Index<'f> {
         }
         for ast in enums {
             let name = self.full_name(scope, ast.head.name, ast.head.spot, warnings)?;
-            let features = self.features_in(scope, &name, &ast.options);
+            let features = self.features_in(scope, &name, ast.head.spot, &ast.options)?;
             self.name_it(&name, Symbol::Enum(self.enums.len()), scope.file);
             self.enums.push(EnumDef { ast, file: scope.file, name, is_nested: scope.is_message, features });
         }
         for ast in messages {
             let name = self.full_name(scope, ast.head.name, ast.head.spot, warnings)?;
-            let features = self.features_in(scope, &name, &ast.options);
+            let features = self.features_in(scope, &name, ast.head.spot, &ast.options)?;
             self.name_it(&name, Symbol::Message(self.messages.len()), scope.file);
             let (is_nested, features_here) = (scope.is_message, Rc::clone(&features));
             self.messages.push(MessageDef { ast, file: scope.file, name: Rc::clone(&name), is_nested, features });
@@ -180,13 +183,22 @@ impl<'f> Index<'f> {
     }
 
     /// The features that options in a scope leave.
-    fn features_in(&self, scope: &Scope<'_>, name: &str, options: &[Setting<'f>]) -> Rc<Features> {
+    fn features_in(
+        &self,
+        scope: &Scope<'_>,
+        name: &str,
+        spot: Spot,
+        options: &[Setting<'f>],
+    ) -> Result<Rc<Features>, Refused> {
         if features_of(options).next().is_none() {
-            return Rc::clone(&scope.features);
+            return Ok(Rc::clone(&scope.features));
         }
         let reader = Reader { index: self, file: scope.file, path: scope.shown };
         // What is wrong with them is told where all options are read.
-        scope.features.with(&reader.read(name, features_of(options), &mut Warnings::default()))
+        let options = reader.read(name, features_of(options), &mut Warnings::default());
+        let features = scope.features.with(&options);
+        short(&features, scope.path, spot)?;
+        Ok(features)
     }
 
     fn full_name(
@@ -250,7 +262,7 @@ impl<'f> Index<'f> {
             if (want == Want::Extension) != matches!(symbol, Symbol::Extension(_)) {
                 continue;
             }
-            let is_visible = self.visible.get(file).is_some_and(|visible| visible.contains(at));
+            let is_visible = self.visible.get(file).is_some_and(|visible| visible.get(*at) == Some(&true));
             if is_visible {
                 return Some(Found { symbol: *symbol, is_visible });
             }
@@ -269,18 +281,28 @@ struct Scope<'f> {
     features: Rc<Features>,
 }
 
+/// Features are inherited by all that is in their scope, so they must be short.
+fn short(features: &Features, path: &str, spot: Spot) -> Result<(), Refused> {
+    let bytes = features.others().map_or(0, |json| json.text().len());
+    if bytes <= FEATURES_BYTES_MAX {
+        return Ok(());
+    }
+    let message = format!("The features have more than {FEATURES_BYTES_MAX} bytes, which is the most that is read.");
+    Err(Refused::new("too-long-features", message).at(path, spot.line, spot.column))
+}
+
 /// Those of the options that set features.
 fn features_of<'s, 'a>(options: &'s [Setting<'a>]) -> impl Iterator<Item = &'s Setting<'a>> {
     options.iter().filter(|option| option.name.first().is_some_and(|step| step.text == "features"))
 }
 
 /// The files that each file sees: itself, those that it imports, and what these hand on.
-fn visible(files: &[Loaded<'_>]) -> Vec<HashSet<usize>> {
+fn visible(files: &[Loaded<'_>]) -> Vec<Vec<bool>> {
     let seen = |(place, file): (usize, &Loaded<'_>)| {
-        let mut seen = HashSet::from([place]);
+        let mut seen: Vec<bool> = (0..files.len()).map(|other| other == place).collect();
         let mut walk: Vec<usize> = file.imports.iter().map(|(to, _)| *to).collect();
         while let Some(to) = walk.pop() {
-            if seen.insert(to)
+            if seen.get_mut(to).is_some_and(|seen| !std::mem::replace(seen, true))
                 && let Some(file) = files.get(to)
             {
                 walk.extend(file.imports.iter().filter(|(_, is_public)| *is_public).map(|(to, _)| *to));

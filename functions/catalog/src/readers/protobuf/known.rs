@@ -9,9 +9,8 @@ use std::sync::LazyLock;
 
 /// The declarations of a file by its path.
 pub(super) fn file(path: &str) -> Option<(&'static str, &'static str)> {
-    static FILES: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
-        include_str!("known.txt").split("==> ").filter_map(|part| part.split_once('\n')).collect()
-    });
+    static FILES: LazyLock<HashMap<&str, &str>> =
+        LazyLock::new(|| include_str!("known.txt").split("==> ").filter_map(|part| part.split_once('\n')).collect());
     FILES.get_key_value(path).map(|(path, text)| (*path, *text))
 }
 

@@ -88,8 +88,8 @@ impl<'a> Lexer<'a> {
             b'0'..=b'9' => self.number()?,
             b'.' if self.byte(1).is_ascii_digit() => self.number()?,
             quote @ (b'"' | b'\'') => self.quoted(quote)?,
-            symbol @ (b'{' | b'}' | b'[' | b']' | b'(' | b')' | b'<' | b'>' | b'=' | b';' | b',' | b'.' | b':' | b'-'
-            | b'+' | b'/') => {
+            symbol @ (b'{' | b'}' | b'[' | b']' | b'(' | b')' | b'<' | b'>' | b'=' | b';' | b',' | b'.' | b':'
+            | b'-' | b'+' | b'/') => {
                 self.at += 1;
                 Token::Symbol(char::from(symbol))
             }

@@ -63,18 +63,24 @@ impl Author<'_> {
         let mut seen = HashSet::new();
         for method in &service.methods {
             if !seen.insert(method.head.name) || self.is_taken(name, method.head.name) {
-                let message = format!("The method {} is defined a second time; the first one holds.", quote(method.head.name));
+                let message =
+                    format!("The method {} is defined a second time; the first one holds.", quote(method.head.name));
                 self.warnings.push("duplicate-name", message, self.shown(file), method.head.spot.line, name);
                 continue;
             }
             if self.builder.surface().operations.len() >= OPERATIONS_MAX {
-                let message = format!("The document has more than {OPERATIONS_MAX} operations, which is the most that is read.");
+                let message =
+                    format!("The document has more than {OPERATIONS_MAX} operations, which is the most that is read.");
                 let spot = method.head.spot;
                 return Err(Refused::new("too-many-operations", message).at(self.shown(file), spot.line, spot.column));
             }
             self.method(file, &shared, method);
         }
-        let mut told = BTreeMap::from([("file".to_owned(), Value::String(self.key(file).as_text().unwrap_or_default()))]);
+        let mut told =
+            BTreeMap::from([("file".to_owned(), Value::String(self.key(file).as_text().unwrap_or_default()))]);
+        if deprecated {
+            told.insert("deprecated".to_owned(), Value::Bool(true));
+        }
         if !options.is_empty() {
             told.insert("options".to_owned(), Value::Map(options));
         }
@@ -105,7 +111,8 @@ impl Author<'_> {
         let input = self.message_of(file, service, element, &method.input, head.spot);
         let output = self.message_of(file, service, element, &method.output, head.spot);
         let empty = self.builder.text("");
-        let content = |ty: TypeId| vec![Content { element: ElementId::NONE, media_type: empty.clone(), ty, item: None }];
+        let content =
+            |ty: TypeId| vec![Content { element: ElementId::NONE, media_type: empty.clone(), ty, item: None }];
         let input = Input {
             element: ElementId::NONE,
             place: Place::Message,
@@ -185,7 +192,8 @@ impl Author<'_> {
             }
         }
         if bad {
-            let message = format!("A rule of google.api.http of {} has no method with a path, or is one too many.", quote(name));
+            let message =
+                format!("A rule of google.api.http of {} has no method with a path, or is one too many.", quote(name));
             self.warnings.push("http-rule", message, self.shown(file), spot.line, name);
         }
         bindings

@@ -40,13 +40,20 @@ impl Reader<'_, '_> {
         let mut options = Options::new();
         for setting in settings {
             let value = self.value(scope, &setting.value, setting.spot, warnings);
-            let mut whole = value;
-            for step in setting.name.iter().rev() {
+            let mut map = &mut options;
+            let mut steps = setting.name.iter().peekable();
+            while let Some(step) = steps.next() {
                 let name = self.name(scope, step, setting.spot, warnings);
-                whole = Value::Map(BTreeMap::from([(name, whole)]));
-            }
-            if let Value::Map(entries) = whole {
-                merge(&mut options, entries);
+                if steps.peek().is_none() {
+                    add(map, name, value);
+                    break;
+                }
+                // What a path leads through is one message, however often it is named.
+                let inner = map.entry(name).or_insert_with(|| Value::Map(BTreeMap::new()));
+                match inner {
+                    Value::Map(inner) => map = inner,
+                    _ => break,
+                }
             }
         }
         options.retain(|name, value| !is_default(name, value));
@@ -61,15 +68,12 @@ impl Reader<'_, '_> {
         if step.text.contains('/') {
             return format!("({})", step.text);
         }
-        let found = self.index.resolve(self.file, scope, &step.text, Want::Extension);
-        match found {
-            Some(found) => format!("({})", self.index.name(found.symbol)),
-            None => {
-                let message = format!("The option {} is not known: no file that is imported defines it.", quote(&step.text));
-                warnings.push("unresolved-option", message, self.path, spot.line, &step.text);
-                format!("({})", step.text.trim_start_matches('.'))
-            }
+        if let Some(found) = self.index.resolve(self.file, scope, &step.text, Want::Extension) {
+            return format!("({})", self.index.name(found.symbol));
         }
+        let message = format!("The option {} is not known: no file that is imported defines it.", quote(&step.text));
+        warnings.push("unresolved-option", message, self.path, spot.line, &step.text);
+        format!("({})", step.text.trim_start_matches('.'))
     }
 
     fn value(&self, scope: &str, literal: &Literal<'_>, spot: Spot, warnings: &mut Warnings) -> Value {
@@ -95,7 +99,7 @@ impl Reader<'_, '_> {
                 let mut map = BTreeMap::new();
                 for (step, literal) in entries {
                     let value = self.value(scope, literal, spot, warnings);
-                    merge(&mut map, BTreeMap::from([(self.name(scope, step, spot, warnings), value)]));
+                    add(&mut map, self.name(scope, step, spot, warnings), value);
                 }
                 Value::Map(map)
             }
@@ -103,29 +107,21 @@ impl Reader<'_, '_> {
     }
 }
 
-/// Joins what is said twice: messages field by field, and several values of a repeated one.
-fn merge(known: &mut BTreeMap<String, Value>, more: BTreeMap<String, Value>) {
-    for (name, value) in more {
-        match (known.get_mut(&name), value) {
-            (None, value) => {
-                known.insert(name, value);
-            }
-            (Some(Value::Map(known)), Value::Map(more)) if known.keys().all(|key| !more.contains_key(key)) => {
-                merge(known, more);
-            }
-            (Some(Value::List(items)), Value::List(more)) => items.extend(more),
-            (Some(Value::List(items)), value) => items.push(value),
-            (Some(known), value) => {
-                let first = std::mem::replace(known, Value::Null);
-                let mut items = vec![first];
-                match value {
-                    Value::List(more) => items.extend(more),
-                    value => items.push(value),
-                }
-                *known = Value::List(items);
-            }
-        }
+/// Adds a value; one that is there already makes a list, because only a repeated field is set twice.
+fn add(map: &mut BTreeMap<String, Value>, name: String, value: Value) {
+    let Some(known) = map.get_mut(&name) else {
+        map.insert(name, value);
+        return;
+    };
+    let mut items = match std::mem::replace(known, Value::Null) {
+        Value::List(items) => items,
+        first => vec![first],
+    };
+    match value {
+        Value::List(more) => items.extend(more),
+        value => items.push(value),
     }
+    *known = Value::List(items);
 }
 
 fn is_default(name: &str, value: &Value) -> bool {

@@ -8,10 +8,15 @@ use std::borrow::Cow;
 
 use super::ast::{File, Head, Import, Note, Syntax};
 use super::lex::{Fault, Lexer, Spot, Token, unquote};
-use crate::readers::{DEPTH_MAX, Refused, quote};
+use crate::readers::{Refused, quote};
 
 /// Declarations, fields, values and options of all files together.
 pub(super) const NODES_MAX: usize = 500_000;
+
+/// Bytes of a name, and of a full one.
+pub(super) const NAME_BYTES_MAX: usize = 1_000;
+/// Levels of braces and lists. The reference compiler takes 32 levels of messages; every level here is one of the stack.
+pub(super) const NESTING_MAX: usize = 64;
 
 /// What is read, as a refusal says it.
 const READ: &str = "proto2, proto3 and the editions 2023 and 2024 are read";
@@ -74,7 +79,7 @@ impl<'a> Parser<'a, '_> {
         let taken = self.token;
         self.before = self.end;
         match self.lexer.next() {
-            Ok((token, spot)) => (self.token, self.spot) = (token, spot),
+            Ok(next) => (self.token, self.spot) = next,
             Err(fault) => return self.fault(fault),
         }
         self.comment = self.lexer.comment;
@@ -85,12 +90,16 @@ impl<'a> Parser<'a, '_> {
     /// One level deeper.
     fn enter(&mut self) -> Result<(), Refused> {
         self.depth += 1;
-        if self.depth > DEPTH_MAX {
-            let message =
-                format!("The document is nested deeper than {DEPTH_MAX} levels, which is the most that is read.");
-            return Err(Refused::new("too-deep", message).at(self.path, self.spot.line, self.spot.column));
+        self.not_deeper(self.depth)
+    }
+
+    fn not_deeper(&self, depth: usize) -> Result<(), Refused> {
+        if depth <= NESTING_MAX {
+            return Ok(());
         }
-        Ok(())
+        let message =
+            format!("The document is nested deeper than {NESTING_MAX} levels, which is the most that is read.");
+        Err(Refused::new("too-deep", message).at(self.path, self.spot.line, self.spot.column))
     }
 
     fn leave(&mut self) {
@@ -194,7 +203,18 @@ impl<'a> Parser<'a, '_> {
             self.bump()?;
         }
         let wanted = keyword.map_or_else(|| "a name".to_owned(), |keyword| format!("the name of the {keyword}"));
-        Ok(Head { spot, comment, name: self.word(&wanted)? })
+        let name = self.word(&wanted)?;
+        self.short(name, spot)?;
+        Ok(Head { spot, comment, name })
+    }
+
+    /// Names are joined with all that they stand in, so a long one would be many times as long.
+    fn short(&self, name: &str, spot: Spot) -> Result<(), Refused> {
+        if name.len() <= NAME_BYTES_MAX {
+            return Ok(());
+        }
+        let message = format!("A name has more than {NAME_BYTES_MAX} bytes, which is the most that is read.");
+        Err(Refused::new("too-long-name", message).at(self.path, spot.line, spot.column))
     }
 
     fn file(mut self) -> Result<File<'a>, Refused> {
@@ -213,8 +233,13 @@ impl<'a> Parser<'a, '_> {
                     self.bump()?;
                     let package = self.path("the name of the package", false)?;
                     self.expect(';')?;
+                    self.short(&package, spot)?;
                     if has_package {
-                        self.note("duplicate-package", spot, "The file has a second package; the first one holds.".into());
+                        self.note(
+                            "duplicate-package",
+                            spot,
+                            "The file has a second package; the first one holds.".into(),
+                        );
                     } else {
                         file.package = package;
                     }
@@ -244,13 +269,10 @@ impl<'a> Parser<'a, '_> {
     }
 
     fn syntax(&mut self) -> Result<(), Refused> {
-        let keyword = match self.token {
-            Token::Word(keyword @ ("syntax" | "edition")) => keyword,
-            _ => {
-                let message = "The file does not say its syntax, so it is proto2.".to_owned();
-                self.note("no-syntax", Spot { line: 1, column: 1 }, message);
-                return Ok(());
-            }
+        let Token::Word(keyword @ ("syntax" | "edition")) = self.token else {
+            let message = "The file does not say its syntax, so it is proto2.".to_owned();
+            self.note("no-syntax", Spot { line: 1, column: 1 }, message);
+            return Ok(());
         };
         let spot = self.spot;
         self.bump()?;

@@ -106,7 +106,8 @@ impl<'f> Author<'f> {
             Some(symbol @ Symbol::Message(id)) => {
                 // What others add to the compiler's options is no part of this API.
                 let of = self.index.name(symbol);
-                let is_option = of.starts_with("google.protobuf.") && (of.ends_with("Options") || of.ends_with("FeatureSet"));
+                let is_option =
+                    of.starts_with("google.protobuf.") && (of.ends_with("Options") || of.ends_with("FeatureSet"));
                 if is_root || !is_option {
                     self.extensions.entry(id).or_default().push(def);
                 }
@@ -315,10 +316,7 @@ impl<'f> Author<'f> {
 
     /// Features of a language that hold for an element.
     pub(super) fn features(&mut self, element: ElementId, features: &Features) {
-        if !features.others.is_empty() {
-            let json = Json::of(&Value::Map(BTreeMap::clone(&features.others)));
-            // They are inherited by all that a file has, so a long one would be told far too often.
-            let json = if json.text().len() > 300 { super::files::key(&json) } else { json };
+        if let Some(json) = features.others() {
             self.builder.facet(element, "protobuf.features", &json);
         }
     }

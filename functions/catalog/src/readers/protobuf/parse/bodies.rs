@@ -87,6 +87,7 @@ impl<'a> Parser<'a, '_> {
         let mut ty = self.field_type(named)?;
         let name_spot = self.spot;
         let name = self.word("the name of the field")?;
+        self.short(name, name_spot)?;
         self.expect('=')?;
         let number = self.number("the number of the field")?;
         let options = self.options()?;
@@ -122,9 +123,7 @@ impl<'a> Parser<'a, '_> {
             (syntax, Some(Label::Required | Label::Optional)) if syntax.is_edition() => {
                 "has a label that editions do not have; `features.field_presence` says it"
             }
-            (syntax, _) if *ty == FieldType::Group && syntax != Syntax::Proto2 => {
-                "is a group, which only proto2 has"
-            }
+            (syntax, _) if *ty == FieldType::Group && syntax != Syntax::Proto2 => "is a group, which only proto2 has",
             _ => return,
         };
         self.note("label", spot, format!("The field {} {wrong}.", quote(name)));
@@ -276,11 +275,11 @@ impl<'a> Parser<'a, '_> {
     /// `(stream a.B)`; a type may be called `stream` too.
     fn streamed(&mut self) -> Result<(Cow<'a, str>, bool), Refused> {
         self.expect('(')?;
-        let mut ty = self.path("the type of the message", true)?;
-        let streams = ty == "stream" && !self.is(')');
-        if streams {
-            ty = self.path("the type of the message", true)?;
+        let streams = self.eat_word("stream")?;
+        if streams && self.eat(')')? {
+            return Ok(("stream".into(), false));
         }
+        let ty = self.path("the type of the message", true)?;
         self.expect(')')?;
         Ok((ty, streams))
     }

@@ -42,6 +42,8 @@ impl<'a> Parser<'a, '_> {
             } else {
                 name.push(Step { text: self.word("the name of an option")?.into(), is_extension: false });
             }
+            // Each step is a message in the one before.
+            self.not_deeper(name.len())?;
             if !self.eat('.')? {
                 break;
             }
