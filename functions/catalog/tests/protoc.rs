@@ -174,6 +174,54 @@ fn uploads(corpus: &Path, unpacked: &Path) -> Vec<(PathBuf, Vec<String>)> {
     uploads
 }
 
+/// What is read of a folder of which all files are roots.
+fn whole(folder: &Path) -> Surface {
+    let mut files = Files::default();
+    gather(folder, folder, &mut files);
+    let roots: Vec<&str> = files.paths().collect();
+    protobuf::read(&files, &roots).unwrap_or_else(|refused| panic!("{}: {refused:?}", folder.display())).0
+}
+
+#[test]
+fn damaged_documents_are_refused_and_pairs_differ_as_the_corpus_says() {
+    let corpus = corpus();
+    if !corpus.join("index.json").exists() {
+        eprintln!("SKIPPED: there is no corpus beside the repository");
+        return;
+    }
+    let json = |path: &str| -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(corpus.join(path)).unwrap()).unwrap()
+    };
+    let scoring = json("scoring.json");
+    let mut damaged = 0;
+    for document in json("index.json").as_array().unwrap() {
+        if document["format"] != "protobuf" || document["malformed"] != true {
+            continue;
+        }
+        let (id, main) = (document["id"].as_str().unwrap(), document["main"].as_str().unwrap());
+        let read = protobuf::read(&Files::one(main, std::fs::read(corpus.join(main)).unwrap()), &[main]);
+        match read {
+            Ok((_, warnings)) => {
+                assert!(scoring["documents"]["either"][id].is_string(), "{id} is read");
+                assert!(!warnings.finish().is_empty(), "{id} is read without a warning");
+            }
+            Err(refused) => assert!(refused.line.is_some(), "{id}: {refused:?}"),
+        }
+        damaged += 1;
+    }
+    let mut pairs = 0;
+    for pair in json("changes/manifest.json").as_array().unwrap() {
+        if pair["format"] == "protobuf" {
+            let side = |name: &str| whole(&corpus.join("changes").join(pair[name].as_str().unwrap())).digest;
+            // One of those that break nobody is a change of white space and comments alone.
+            let is_same = pair["verdict"] == "identical" || pair["id"] == "protobuf-real-006";
+            assert_eq!(side("before") == side("after"), is_same, "{}", pair["id"]);
+            pairs += 1;
+        }
+    }
+    assert!(damaged >= 3 && pairs >= 13);
+}
+
 #[test]
 #[ignore = "needs protoc, which cargo ci installs"]
 fn the_corpus_is_read_as_the_compiler_reads_it() {
