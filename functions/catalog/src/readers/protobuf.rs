@@ -40,6 +40,7 @@ mod lex;
 mod operations;
 mod options;
 mod parse;
+mod routes;
 mod types;
 
 #[cfg(test)]
@@ -48,6 +49,8 @@ mod tests;
 use std::collections::HashMap;
 
 use shared::surface::{Builder, Format, Surface};
+
+pub use self::routes::routes;
 
 use self::ast::File;
 use self::index::{Index, Loaded};

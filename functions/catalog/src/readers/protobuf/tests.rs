@@ -95,6 +95,17 @@ service Orders {
         .map(|binding| format!("{} {} {} {}", binding.method, binding.path, binding.body, binding.response_body))
         .collect();
     assert_eq!(http, ["GET /v1/{name=orders/*}  ", "POST /v1/orders:get * name", "HEAD /v1/head  "]);
+    let routes = super::routes(&surface);
+    let routes: Vec<String> =
+        routes.iter().map(|route| format!("{} {} {}", route.n, route.method, route.path)).collect();
+    let expected = [
+        "0 POST /shop.v1.Orders/Get",
+        "0 GET /v1/orders/{name}",
+        "0 POST /v1/orders:get",
+        "0 HEAD /v1/head",
+        "1 POST /shop.v1.Orders/Watch",
+    ];
+    assert_eq!(routes, expected);
     assert_eq!(surface.servers[0].url.as_ref(), "shop.example.com");
     let OperationKind::Rpc { client_streams, server_streams, .. } = watch.kind else { panic!("no method") };
     assert!(client_streams && server_streams && watch.deprecated && !get.deprecated);
@@ -246,6 +257,23 @@ fn imports_are_found_below_any_folder_and_the_nearest_counts() {
     assert_eq!(warnings, [("unresolved-import".to_owned(), "one/api/main.proto".to_owned(), 1)]);
     assert!(surface.types.iter().any(|ty| ty.name.text() == "p.Near"));
     assert!(!surface.types.iter().any(|ty| ty.name.text() == "p.Far"));
+}
+
+#[test]
+fn a_type_that_is_not_imported_is_found_with_a_warning_and_public_imports_hand_on() {
+    let main = r#"syntax = "proto3"; import "b.proto"; message M { B b = 1; C c = 2; D d = 3; }"#;
+    let files = [
+        ("a.proto", main),
+        ("b.proto", r#"syntax = "proto3"; import public "c.proto"; import "d.proto"; message B {}"#),
+        ("c.proto", r#"syntax = "proto3"; message C {}"#),
+        ("d.proto", r#"syntax = "proto3"; message D {}"#),
+    ];
+    let (surface, warnings) = reading(&files).unwrap();
+    let warnings: Vec<(&str, &str)> =
+        warnings.iter().map(|warning| (warning.code.as_str(), warning.pointer.as_str())).collect();
+    assert_eq!(warnings, [("not-imported", "D")]);
+    let names: Vec<&str> = record(&surface, "M").fields.iter().map(|field| surface.get(field.ty).name.text()).collect();
+    assert_eq!(names, ["B", "C", "D"]);
 }
 
 #[test]
