@@ -1,5 +1,7 @@
 //! The reader of Protocol Buffers beside the reference compiler, over the documents of the corpus: the same definitions on the same lines.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, clippy::print_stdout, clippy::indexing_slicing)] // Helpers of tests are tests.
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -229,7 +229,7 @@ fn all_known_files_are_read_without_a_warning() {
 fn a_copy_of_a_known_file_in_the_upload_changes_nothing() {
     let main = r#"syntax = "proto3"; import "google/rpc/status.proto"; message M { google.rpc.Status s = 1; }"#;
     let copy = r#"syntax = "proto3"; package google.rpc; option java_package = "com.google.rpc"; import "google/protobuf/any.proto";
-        message Status { int32 code = 1; string message = 2; repeated google.protobuf.Any details = 3; }"#;
+        message Status { reserved 9; int32 code = 1 [jstype = JS_STRING]; string message = 2; repeated google.protobuf.Any details = 3; }"#;
     let mut upload = Files::one("a.proto", main.into());
     let (alone, _) = read(&upload, &["a.proto"]).unwrap();
     upload.add("third_party/google/rpc/status.proto", copy.into());
@@ -479,6 +479,27 @@ fn scalars_keep_the_name_that_decides_about_the_wire() {
         let Shape::Scalar(scalar) = &surface.get(field.ty).shape else { panic!("{name} is no scalar") };
         assert_eq!((&*scalar.format, scalar.kind, field.presence), (name, kind, Presence::Implicit));
     }
+}
+
+#[test]
+fn what_is_imported_goes_before_what_is_nearer_and_is_not() {
+    let files = [
+        ("a.proto", r#"syntax = "proto3"; package a.b; import "b.proto"; message M { X x = 1; }"#),
+        ("b.proto", r#"syntax = "proto3"; package a; message X {}"#),
+        ("c.proto", r#"syntax = "proto3"; package a.b; message X {}"#),
+    ];
+    let (surface, warnings) = reading(&files).unwrap();
+    assert_eq!(warnings, []);
+    assert_eq!(surface.get(record(&surface, "a.b.M").fields[0].ty).name.text(), "a.X");
+}
+
+#[test]
+fn a_summary_is_the_first_sentence_of_the_comment_right_before() {
+    let surface = surface(
+        "// Somebody's rights.\n\nsyntax = \"proto3\"; // not this\n/* What it is. And\n * more. */\nmessage A {} // nor this\n\n// A heading\n\nmessage B {}\n//   Two\n// lines\n//\n// and more\nmessage C {}",
+    );
+    let summaries = ["A", "B", "C"].map(|name| ty(&surface, name).summary.0.to_string());
+    assert_eq!(summaries, ["What it is.", "", "Two lines"]);
 }
 
 /// Pieces of the language, so that mutated documents get past the first word.
