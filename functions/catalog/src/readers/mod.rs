@@ -12,6 +12,7 @@
 //! warning with its line.
 
 pub mod openapi;
+pub mod protobuf;
 pub(crate) mod tree;
 
 use std::collections::BTreeMap;
@@ -51,6 +52,12 @@ impl Files {
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&[u8]> {
         self.files.get(path).map(Vec::as_slice)
+    }
+
+    /// A file with the path that it is kept under.
+    #[must_use]
+    pub fn entry(&self, path: &str) -> Option<(&str, &[u8])> {
+        self.files.get_key_value(path).map(|(path, bytes)| (path.as_str(), bytes.as_slice()))
     }
 
     /// The paths in their order.

@@ -9,8 +9,8 @@ use dev::workspace::{self, Profile};
 use report::Report;
 use tools::{Installation, Tools};
 
-/// The test program that drives schemathesis; what is in it is ignored in a plain `cargo test`, because it needs the tools.
-const SCHEMATHESIS: &str = "schemathesis";
+/// The test programs that drive tools of Python; what is in them is ignored in a plain `cargo test`, because it needs the tools.
+const DRIVERS: [&str; 2] = ["schemathesis", "protoc"];
 
 /// The test program in which the door stands beside nginx.
 const PROXY: &str = "proxy";
@@ -96,14 +96,16 @@ fn test(report: &mut Report, tools: Option<&Tools>) {
     report.run_tests("cargo test", &mut all);
     side_by_side(report);
 
-    let Some(tools) = tools else {
-        report.skip(SCHEMATHESIS, "the tools are not there");
-        return;
-    };
-    let mut command = workspace::cargo();
-    command
-        .args(["test", "--workspace", "--test", SCHEMATHESIS, "--", "--ignored", "--nocapture"])
-        .env(workspace::BINARIES, &binaries)
-        .env(workspace::TOOLS, tools.folder());
-    report.run_ignored(SCHEMATHESIS, &mut command);
+    for driver in DRIVERS {
+        let Some(tools) = tools else {
+            report.skip(driver, "the tools are not there");
+            continue;
+        };
+        let mut command = workspace::cargo();
+        command
+            .args(["test", "--workspace", "--test", driver, "--", "--ignored", "--nocapture"])
+            .env(workspace::BINARIES, &binaries)
+            .env(workspace::TOOLS, tools.folder());
+        report.run_ignored(driver, &mut command);
+    }
 }
