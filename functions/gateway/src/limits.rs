@@ -108,7 +108,7 @@ mod tests {
     /// Both headers: the policy, and what is left of it.
     fn of(terms: &Value, image: Grant, at: &str) -> Vec<String> {
         let plan = Arc::new(Plan::new(1, &crate::plan::tests::terms(terms)));
-        let seen = Seen { grant: image, plan, bucket_seen_ms: 0, held: 0 };
+        let seen = Seen { grant: image.into(), plan, bucket_seen_ms: 0, held: 0 };
         let headers = limits(&seen, at.parse().unwrap());
         let told = ["ratelimit-policy", "ratelimit"].map(|name| headers.get(name).map(|value| value.to_str().unwrap()));
         told.into_iter().flatten().map(str::to_owned).collect()
