@@ -11,6 +11,8 @@
 //! sense of (syntax, encoding, limits, an unknown version) is [`Refused`] with its line; what it can live with, references that lead nowhere among it, is a
 //! warning with its line.
 
+pub mod graphql;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
