@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 pub use names::{HttpUrl, Origin, VersionLabel, VersionName};
 pub use operation::Operation;
 
-use crate::openapi::{Document, Syntax};
+use crate::upload::{Document, Syntax};
 
 /// Organizations that may be invited to an API.
 pub const PARTNERS_MAX: usize = 100;

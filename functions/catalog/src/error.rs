@@ -3,7 +3,7 @@
 use shared::chassis::table::StoreError;
 use shared::problem::{FieldError, Kind, Problem};
 
-use crate::openapi::ReadError;
+use crate::upload::Refused;
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +23,7 @@ pub(crate) enum Error {
     #[error("{0}")]
     Packing(String),
     #[error(transparent)]
-    Document(#[from] ReadError),
+    Document(#[from] Refused),
     #[error(transparent)]
     Store(#[from] StoreError),
     /// An answer that could not be made.

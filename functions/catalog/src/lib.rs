@@ -18,11 +18,11 @@
 pub mod domain;
 mod error;
 mod events;
-pub mod openapi;
 pub mod readers;
 #[allow(unused_qualifications)] // utoipa writes types out in full.
 mod routes;
 mod store;
+pub mod upload;
 
 use shared::chassis::hop::Hops;
 use shared::chassis::{Environment, Function, Request, Response};
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn its_own_reader_reads_its_own_document() {
         let text = super::document().to_pretty_json().unwrap();
-        let document = super::openapi::read(text.as_bytes(), super::openapi::Hint::default()).unwrap();
+        let document = super::upload::read(text.as_bytes(), super::upload::Hint::default()).unwrap();
         assert_eq!(document.warnings, []);
         assert!(document.operations.iter().any(|operation| operation.id == "publish_version"));
     }

@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::bufread::{GzDecoder, MultiGzDecoder};
 use flate2::write::GzEncoder;
 
-use crate::openapi::DOCUMENT_BYTES_MAX;
+use crate::upload::UPLOAD_BYTES_MAX;
 
 /// Bytes of a packed document: an answer of Lambda holds 6 MB, in base64.
 pub const PACKED_BYTES_MAX: usize = 4_000_000;
@@ -24,9 +24,7 @@ pub enum Unpacking {
     #[error("The body is not valid gzip: it is damaged or cut off.")]
     Damaged,
     /// It is larger than a document may be.
-    #[error(
-        "The document has more than {DOCUMENT_BYTES_MAX} bytes when it is unpacked, which is the most that is read."
-    )]
+    #[error("The document has more than {UPLOAD_BYTES_MAX} bytes when it is unpacked, which is the most that is read.")]
     TooLarge,
 }
 
@@ -38,18 +36,18 @@ pub fn is_packed(bytes: &[u8]) -> bool {
 
 /// Unpacks gzip, never beyond the limit of a document. Says too whether it was one member and nothing more, which every receiver understands.
 pub fn unpack(bytes: &[u8]) -> Result<(Vec<u8>, bool), Unpacking> {
-    let limit = u64::try_from(DOCUMENT_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    let limit = u64::try_from(UPLOAD_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
     let mut whole = Vec::new();
     let mut decoder = GzDecoder::new(bytes).take(limit);
     decoder.read_to_end(&mut whole).map_err(|_| Unpacking::Damaged)?;
     let single = decoder.into_inner().into_inner().is_empty();
-    if whole.len() > DOCUMENT_BYTES_MAX {
+    if whole.len() > UPLOAD_BYTES_MAX {
         return Err(Unpacking::TooLarge);
     }
     if !single {
         whole.clear();
         MultiGzDecoder::new(bytes).take(limit).read_to_end(&mut whole).map_err(|_| Unpacking::Damaged)?;
-        if whole.len() > DOCUMENT_BYTES_MAX {
+        if whole.len() > UPLOAD_BYTES_MAX {
             return Err(Unpacking::TooLarge);
         }
     }

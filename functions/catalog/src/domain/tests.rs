@@ -39,6 +39,7 @@ fn version(api: &Api) -> Version {
         api_version: String::new(),
         operations: vec![],
         warnings: vec![],
+        surface: shared::surface::Surface::default(),
     };
     Version::draft(api, "1.0.0".parse().unwrap(), 1, &document, api.created_at)
 }
@@ -244,7 +245,7 @@ fn a_large_document_is_sent_packed_or_not_at_all() {
 
 #[test]
 fn a_bomb_is_not_unpacked_beyond_the_limit() {
-    let bomb = document::pack(&vec![b' '; crate::openapi::DOCUMENT_BYTES_MAX + 1]).unwrap();
+    let bomb = document::pack(&vec![b' '; crate::upload::UPLOAD_BYTES_MAX + 1]).unwrap();
     assert!(bomb.len() < 100_000);
     assert_eq!(document::unpack(&bomb), Err(document::Unpacking::TooLarge));
     let fit = document::pack(b"openapi: 3.0.0").unwrap();

@@ -12,6 +12,8 @@
 //! warning with its line.
 
 pub mod graphql;
+pub mod openapi;
+pub(crate) mod tree;
 
 use std::collections::BTreeMap;
 

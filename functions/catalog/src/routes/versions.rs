@@ -24,8 +24,8 @@ use crate::domain::document::{self, Sending};
 use crate::domain::{Api, Version, VersionLabel, VersionName, routes, words};
 use crate::error::Error;
 use crate::events::routes_states;
-use crate::openapi::{self, Hint, Warning};
 use crate::store::{Change, Content, Writer};
+use crate::upload::{self, Hint, Warning};
 
 /// How a document comes.
 #[derive(Deserialize, IntoParams)]
@@ -95,7 +95,7 @@ fn draft(
     query: UploadQuery,
     now: Time,
 ) -> Result<(Version, Content), Error> {
-    let read = openapi::read(bytes, Hint { format: query.format.as_deref(), filename: query.filename.as_deref() })?;
+    let read = upload::read(bytes, Hint { format: query.format.as_deref(), filename: query.filename.as_deref() })?;
     let routes_bytes = routes::bytes_of(&read.operations);
     if routes_bytes > routes::ROUTES_BYTES_MAX {
         return Err(Error::TooLarge(format!(
@@ -121,7 +121,8 @@ fn draft(
             "The operations have more than {} different words: the search does not find all of them.",
             words::WORDS_MAX
         );
-        content.warnings.push(Warning { code: "search-partial".into(), message, line: 1, pointer: String::new() });
+        let code = "search-partial".into();
+        content.warnings.push(Warning { code, message, file: String::new(), line: 1, pointer: String::new() });
         version.warnings += 1;
     }
     version.document_bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);

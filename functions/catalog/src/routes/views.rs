@@ -10,7 +10,7 @@ use shared::time::Time;
 use utoipa::ToSchema;
 
 use crate::domain::{Api, Cors, HttpUrl, ServiceRef, Version, VersionLabel};
-use crate::openapi::{Syntax, Warning};
+use crate::upload::{Syntax, Warning};
 
 /// The version of an API that the door serves.
 #[derive(Serialize, ToSchema)]

@@ -10,7 +10,7 @@ use shared::id::VersionId;
 use super::Store;
 use super::batch::{delete, put};
 use crate::domain::Version;
-use crate::openapi::Warning;
+use crate::upload::Warning;
 
 /// Bytes of a chunk: an item holds 400 KB.
 const CHUNK_BYTES: usize = 350_000;

@@ -6,8 +6,7 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
-use super::ReadError;
-use super::tree::{DEPTH_MAX, Entry, Kind, NodeId, Position, Tree};
+use super::{DEPTH_MAX, Entry, Kind, NodeId, Position, Refused, Tree, too_deep};
 
 /// Aliases in one document: more than any written by hand, few enough to look at one by one.
 const ALIASES_MAX: usize = 100_000;
@@ -28,26 +27,26 @@ struct Reader<'a> {
 }
 
 /// Reads a YAML text (without byte order mark) into a tree.
-pub(super) fn read(text: &str) -> Result<(Tree<'_>, NodeId), ReadError> {
+pub(crate) fn read(text: &str) -> Result<(Tree<'_>, NodeId), Refused> {
     let mut reader =
         Reader { tree: Tree::default(), open: Vec::new(), anchors: HashMap::new(), aliases: 0, root: None };
     let mut parser = Parser::new_from_str(text);
     let mut documents = 0;
     while let Some(next) = parser.next_event() {
         let (event, span) = next.map_err(|error| {
-            ReadError::new("syntax", format!("Not YAML: {}.", error.info().trim_end_matches('.')))
-                .at(at(error.marker()))
+            Refused::new("syntax", format!("Not YAML: {}.", error.info().trim_end_matches('.')))
+                .here(at(error.marker()))
         })?;
         let position = at(&span.start);
         match event {
             Event::DocumentStart(_) => {
                 documents += 1;
                 if documents > 1 {
-                    return Err(ReadError::new(
+                    return Err(Refused::new(
                         "more-documents",
                         "The file holds more than one YAML document; one API is one document.".to_owned(),
                     )
-                    .at(position));
+                    .here(position));
                 }
             }
             Event::Alias(anchor) => reader.alias(anchor, position)?,
@@ -64,7 +63,7 @@ pub(super) fn read(text: &str) -> Result<(Tree<'_>, NodeId), ReadError> {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
         }
     }
-    let root = reader.root.ok_or_else(|| ReadError::new("empty", "The document is empty.".to_owned()))?;
+    let root = reader.root.ok_or_else(|| Refused::new("empty", "The document is empty.".to_owned()))?;
     Ok((reader.tree, root))
 }
 
@@ -74,19 +73,19 @@ fn at(marker: &Marker) -> Position {
 }
 
 impl<'a> Reader<'a> {
-    fn open(&mut self, open: Open<'a>, position: Position) -> Result<(), ReadError> {
+    fn open(&mut self, open: Open<'a>, position: Position) -> Result<(), Refused> {
         if self.open.len() >= DEPTH_MAX {
-            return Err(ReadError::too_deep(position));
+            return Err(too_deep(position));
         }
         if let Some(Open::Map { key: None, .. }) = self.open.last() {
-            return Err(ReadError::new("key", "A key is a list or a map; OpenAPI has only text as keys.".to_owned())
-                .at(position));
+            return Err(Refused::new("key", "A key is a list or a map; OpenAPI has only text as keys.".to_owned())
+                .here(position));
         }
         self.open.push(open);
         Ok(())
     }
 
-    fn close(&mut self) -> Result<(), ReadError> {
+    fn close(&mut self) -> Result<(), Refused> {
         match self.open.pop() {
             Some(Open::List { position, anchor, items }) => self.value(Kind::List(items), anchor, position),
             Some(Open::Map { position, anchor, entries, .. }) => self.value(Kind::Map(entries), anchor, position),
@@ -94,30 +93,30 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn alias(&mut self, anchor: usize, position: Position) -> Result<(), ReadError> {
+    fn alias(&mut self, anchor: usize, position: Position) -> Result<(), Refused> {
         self.aliases += 1;
         if self.aliases > ALIASES_MAX {
-            return Err(ReadError::new(
+            return Err(Refused::new(
                 "too-many-aliases",
                 format!("The document has more than {ALIASES_MAX} aliases, which is the most that is read."),
             )
-            .at(position));
+            .here(position));
         }
         let Some(target) = self.anchors.get(&anchor).copied() else {
-            return Err(ReadError::new("alias", "The alias stands inside of what it names.".to_owned()).at(position));
+            return Err(Refused::new("alias", "The alias stands inside of what it names.".to_owned()).here(position));
         };
         if let Some(Open::Map { key: key @ None, .. }) = self.open.last_mut() {
             let Some(text) = self.tree.loose_text(target) else {
                 return Err(
-                    ReadError::new("key", "A key is an alias of something that is not text.".to_owned()).at(position)
+                    Refused::new("key", "A key is an alias of something that is not text.".to_owned()).here(position)
                 );
             };
             if text.len() > ALIASED_KEY_MAX {
-                return Err(ReadError::new(
+                return Err(Refused::new(
                     "key",
                     format!("A key is an alias of a text of more than {ALIASED_KEY_MAX} bytes: write the key out."),
                 )
-                .at(position));
+                .here(position));
             }
             *key = Some((Cow::Owned(text.to_owned()), position));
             return Ok(());
@@ -134,7 +133,7 @@ impl<'a> Reader<'a> {
         anchor: usize,
         tag: Option<&Tag>,
         position: Position,
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), Refused> {
         let kind = resolve(value, style, tag);
         if let Some(Open::Map { key: key @ None, .. }) = self.open.last_mut() {
             let text = match kind {
@@ -142,7 +141,7 @@ impl<'a> Reader<'a> {
                 Kind::Bool(value) => Cow::Borrowed(if value { "true" } else { "false" }),
                 _ => {
                     return Err(
-                        ReadError::new("key", "A key is null; OpenAPI has only text as keys.".to_owned()).at(position)
+                        Refused::new("key", "A key is null; OpenAPI has only text as keys.".to_owned()).here(position)
                     );
                 }
             };
@@ -157,7 +156,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A value is complete: it goes to what is open around it.
-    fn value(&mut self, kind: Kind<'a>, anchor: usize, position: Position) -> Result<(), ReadError> {
+    fn value(&mut self, kind: Kind<'a>, anchor: usize, position: Position) -> Result<(), Refused> {
         let id = self.tree.add(kind, position)?;
         if anchor != 0 {
             self.anchors.insert(anchor, id);

@@ -3,15 +3,20 @@
 //! Nodes live in one arena and a YAML alias is a node that points at its target, so a document takes memory in proportion
 //! to its bytes whatever its aliases multiply to.
 
+mod json;
+mod yaml;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::ReadError;
+use serde::{Deserialize, Serialize};
 
-/// Levels of nesting that are read. The deepest document of the public corpora has 48.
-pub(super) const DEPTH_MAX: usize = 200;
+pub(crate) use super::{DEPTH_MAX, Refused};
+
+use super::quote;
+
 /// Values (scalars, lists, maps) in one document. GitHub's 13 MB hold 258,000.
-pub(super) const NODES_MAX: usize = 2_000_000;
+pub(crate) const NODES_MAX: usize = 2_000_000;
 /// Values that a reader would see who follows every alias.
 const EXPANDED_MAX: u64 = 4_000_000;
 /// Entries from which on a map gets an index: below, a walk over the entries is as fast.
@@ -19,33 +24,92 @@ const INDEX_FROM: usize = 12;
 
 /// Where a node stands: line and column count from 1. Columns are characters in YAML and bytes in JSON, where no one counts them twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Position {
-    pub(super) line: u32,
-    pub(super) column: u32,
+pub(crate) struct Position {
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+}
+
+impl Refused {
+    /// Says where in the document that is being read; whoever reads it says which file that is.
+    pub(crate) fn here(mut self, position: Position) -> Self {
+        self.line = Some(position.line);
+        self.column = Some(position.column);
+        self
+    }
+}
+
+fn too_deep(position: Position) -> Refused {
+    let message = format!("The document is nested deeper than {DEPTH_MAX} levels, which is the most that is read.");
+    Refused::new("too-deep", message).here(position)
+}
+
+/// How a document is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Syntax {
+    /// JSON (RFC 8259).
+    Json,
+    /// YAML 1.2.
+    Yaml,
+}
+
+impl Syntax {
+    /// Its media type.
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Yaml => "application/yaml",
+        }
+    }
+
+    /// Whether a file's name says that it is one of these.
+    pub(crate) fn is_named(path: &str) -> bool {
+        let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending);
+        ["json", "yaml", "yml"].iter().any(|known| ending.eq_ignore_ascii_case(known))
+    }
+
+    /// How a file is written, by its name or else by how it begins.
+    pub(crate) fn of(path: &str, text: &str) -> Self {
+        match path.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).as_deref() {
+            Some("json") => Self::Json,
+            Some("yaml" | "yml") => Self::Yaml,
+            _ if text.trim_start().starts_with(['{', '[']) => Self::Json,
+            _ => Self::Yaml,
+        }
+    }
+}
+
+/// Reads a text without byte order mark into a tree.
+pub(crate) fn read(text: &str, syntax: Syntax) -> Result<(Tree<'_>, NodeId), Refused> {
+    match syntax {
+        Syntax::Json => json::read(text),
+        Syntax::Yaml => yaml::read(text),
+    }
 }
 
 /// A node's place in its tree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct NodeId(u32);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct NodeId(u32);
 
 impl NodeId {
     /// For tables that run beside the tree.
-    pub(super) fn index(self) -> usize {
+    pub(crate) fn index(self) -> usize {
         self.0 as usize
     }
 }
 
 /// One entry of a map, with the position of its key.
 #[derive(Debug)]
-pub(super) struct Entry<'a> {
-    pub(super) key: Cow<'a, str>,
-    pub(super) position: Position,
-    pub(super) value: NodeId,
+pub(crate) struct Entry<'a> {
+    pub(crate) key: Cow<'a, str>,
+    pub(crate) position: Position,
+    pub(crate) value: NodeId,
 }
 
 /// What a node is.
 #[derive(Debug)]
-pub(super) enum Kind<'a> {
+pub(crate) enum Kind<'a> {
     Null,
     Bool(bool),
     Number(Cow<'a, str>),
@@ -64,7 +128,7 @@ struct Node<'a> {
 
 /// A document's nodes.
 #[derive(Debug, Default)]
-pub(super) struct Tree<'a> {
+pub(crate) struct Tree<'a> {
     nodes: Vec<Node<'a>>,
     /// How many values each node is with its aliases followed, saturating.
     expanded: Vec<u64>,
@@ -76,13 +140,13 @@ static NULL: Kind<'static> = Kind::Null;
 
 impl<'a> Tree<'a> {
     /// Adds a node whose children are already there.
-    pub(super) fn add(&mut self, kind: Kind<'a>, position: Position) -> Result<NodeId, ReadError> {
+    pub(crate) fn add(&mut self, kind: Kind<'a>, position: Position) -> Result<NodeId, Refused> {
         if self.nodes.len() >= NODES_MAX {
-            return Err(ReadError::new(
+            return Err(Refused::new(
                 "too-many-values",
                 format!("The document has more than {NODES_MAX} values, which is the most that is read."),
             )
-            .at(position));
+            .here(position));
         }
         let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
         let weight = |child: &NodeId| self.expanded.get(child.0 as usize).copied().unwrap_or(1);
@@ -93,13 +157,13 @@ impl<'a> Tree<'a> {
             _ => 1,
         };
         if expanded > EXPANDED_MAX {
-            return Err(ReadError::new(
+            return Err(Refused::new(
                 "aliases-multiply",
                 format!(
                     "The document's aliases stand for more than {EXPANDED_MAX} values, which is the most that is read."
                 ),
             )
-            .at(position));
+            .here(position));
         }
         if let Kind::Map(entries) = &kind {
             self.check_keys(id, entries)?;
@@ -109,13 +173,13 @@ impl<'a> Tree<'a> {
         Ok(id)
     }
 
-    fn check_keys(&mut self, id: NodeId, entries: &[Entry<'a>]) -> Result<(), ReadError> {
+    fn check_keys(&mut self, id: NodeId, entries: &[Entry<'a>]) -> Result<(), Refused> {
         let twice = |entry: &Entry<'_>, first: Position| {
-            ReadError::new(
+            Refused::new(
                 "duplicate-key",
                 format!("The key {} is there twice; the first one is in line {}.", quote(&entry.key), first.line),
             )
-            .at(entry.position)
+            .here(entry.position)
         };
         if entries.len() < INDEX_FROM {
             for (place, entry) in entries.iter().enumerate() {
@@ -137,17 +201,17 @@ impl<'a> Tree<'a> {
     }
 
     /// The number of nodes.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.nodes.len()
     }
 
     /// A node's own kind: an alias stays one.
-    pub(super) fn raw(&self, id: NodeId) -> &Kind<'a> {
+    pub(crate) fn raw(&self, id: NodeId) -> &Kind<'a> {
         self.nodes.get(id.0 as usize).map_or(&NULL, |node| &node.kind)
     }
 
     /// The node that this one stands for: an alias' target, or itself.
-    pub(super) fn target(&self, id: NodeId) -> NodeId {
+    pub(crate) fn target(&self, id: NodeId) -> NodeId {
         let mut id = id;
         while let Kind::Alias(target) = self.raw(id) {
             id = *target;
@@ -156,16 +220,16 @@ impl<'a> Tree<'a> {
     }
 
     /// What a node is, aliases followed.
-    pub(super) fn kind(&self, id: NodeId) -> &Kind<'a> {
+    pub(crate) fn kind(&self, id: NodeId) -> &Kind<'a> {
         self.raw(self.target(id))
     }
 
-    pub(super) fn position(&self, id: NodeId) -> Position {
+    pub(crate) fn position(&self, id: NodeId) -> Position {
         self.nodes.get(id.0 as usize).map_or(Position { line: 1, column: 1 }, |node| node.position)
     }
 
     /// The entries of a map; nothing for anything else.
-    pub(super) fn entries(&self, id: NodeId) -> &[Entry<'a>] {
+    pub(crate) fn entries(&self, id: NodeId) -> &[Entry<'a>] {
         match self.kind(id) {
             Kind::Map(entries) => entries,
             _ => &[],
@@ -173,7 +237,7 @@ impl<'a> Tree<'a> {
     }
 
     /// The entry of a map with this key.
-    pub(super) fn entry(&self, id: NodeId, key: &str) -> Option<&Entry<'a>> {
+    pub(crate) fn entry(&self, id: NodeId, key: &str) -> Option<&Entry<'a>> {
         let id = self.target(id);
         let entries = self.entries(id);
         match self.indexes.get(&id) {
@@ -183,12 +247,12 @@ impl<'a> Tree<'a> {
     }
 
     /// The value of a map under this key.
-    pub(super) fn get(&self, id: NodeId, key: &str) -> Option<NodeId> {
+    pub(crate) fn get(&self, id: NodeId, key: &str) -> Option<NodeId> {
         self.entry(id, key).map(|entry| entry.value)
     }
 
     /// The text of a string.
-    pub(super) fn text(&self, id: NodeId) -> Option<&str> {
+    pub(crate) fn text(&self, id: NodeId) -> Option<&str> {
         match self.kind(id) {
             Kind::String(text) => Some(text),
             _ => None,
@@ -196,7 +260,7 @@ impl<'a> Tree<'a> {
     }
 
     /// The text of a string, or of a scalar that YAML took for a number (`version: 1.0`).
-    pub(super) fn loose_text(&self, id: NodeId) -> Option<&str> {
+    pub(crate) fn loose_text(&self, id: NodeId) -> Option<&str> {
         match self.kind(id) {
             Kind::String(text) | Kind::Number(text) => Some(text),
             _ => None,
@@ -204,7 +268,7 @@ impl<'a> Tree<'a> {
     }
 
     /// What a kind is called in a message.
-    pub(super) fn name(&self, id: NodeId) -> &'static str {
+    pub(crate) fn name(&self, id: NodeId) -> &'static str {
         match self.kind(id) {
             Kind::Null | Kind::Alias(_) => "null",
             Kind::Bool(_) => "a boolean",
@@ -214,13 +278,4 @@ impl<'a> Tree<'a> {
             Kind::Map(_) => "a map",
         }
     }
-}
-
-/// A foreign text as it may stand in a message: quoted, and cut at 80 characters.
-pub(super) fn quote(text: &str) -> String {
-    let mut quoted: String = text.chars().take(80).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if quoted.len() < text.len() && text.chars().nth(80).is_some() {
-        quoted.push('…');
-    }
-    format!("`{quoted}`")
 }

@@ -3,11 +3,10 @@
 
 use std::borrow::Cow;
 
-use super::ReadError;
-use super::tree::{DEPTH_MAX, Entry, Kind, NodeId, Position, Tree};
+use super::{DEPTH_MAX, Entry, Kind, NodeId, Position, Refused, Tree, too_deep};
 
 /// Reads a JSON text (without byte order mark) into a tree.
-pub(super) fn read(text: &str) -> Result<(Tree<'_>, NodeId), ReadError> {
+pub(crate) fn read(text: &str) -> Result<(Tree<'_>, NodeId), Refused> {
     Reader { text, bytes: text.as_bytes(), at: 0, line: 1, line_start: 0, tree: Tree::default() }.document()
 }
 
@@ -28,7 +27,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// One loop with a stack of its own: nesting costs no stack of the thread.
-    fn document(mut self) -> Result<(Tree<'a>, NodeId), ReadError> {
+    fn document(mut self) -> Result<(Tree<'a>, NodeId), Refused> {
         let mut open: Vec<Open<'a>> = Vec::new();
         loop {
             // A value is due.
@@ -36,7 +35,7 @@ impl<'a> Reader<'a> {
             let position = self.position();
             let mut done = match self.peek() {
                 Some(b'{' | b'[') if open.len() >= DEPTH_MAX => {
-                    return Err(ReadError::too_deep(position));
+                    return Err(too_deep(position));
                 }
                 Some(b'[') => {
                     self.at += 1;
@@ -140,13 +139,13 @@ impl<'a> Reader<'a> {
     }
 
     /// A refusal at the present place. Its column is in characters: paid for once, here.
-    fn error(&self, code: &'static str, message: String) -> ReadError {
+    fn error(&self, code: &'static str, message: String) -> Refused {
         let column = self.text.get(self.line_start..self.at).map_or(0, |line| line.chars().count());
-        ReadError::new(code, message)
-            .at(Position { line: self.line, column: u32::try_from(column).unwrap_or(u32::MAX).saturating_add(1) })
+        Refused::new(code, message)
+            .here(Position { line: self.line, column: u32::try_from(column).unwrap_or(u32::MAX).saturating_add(1) })
     }
 
-    fn unexpected(&self, wanted: &str) -> ReadError {
+    fn unexpected(&self, wanted: &str) -> Refused {
         match self.text.get(self.at..).and_then(|rest| rest.chars().next()) {
             None => self.error("truncated", format!("The JSON document ends where {wanted} should be: it is cut off.")),
             Some(found) => {
@@ -155,7 +154,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn key(&mut self) -> Result<(Cow<'a, str>, Position), ReadError> {
+    fn key(&mut self) -> Result<(Cow<'a, str>, Position), Refused> {
         let position = self.position();
         if self.peek() != Some(b'"') {
             return Err(self.unexpected("a key in double quotes"));
@@ -169,7 +168,7 @@ impl<'a> Reader<'a> {
         Ok((key, position))
     }
 
-    fn scalar(&mut self) -> Result<Kind<'a>, ReadError> {
+    fn scalar(&mut self) -> Result<Kind<'a>, Refused> {
         match self.peek() {
             Some(b'"') => Ok(Kind::String(self.string()?)),
             Some(b'-' | b'0'..=b'9') => self.number(),
@@ -185,7 +184,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn number(&mut self) -> Result<Kind<'a>, ReadError> {
+    fn number(&mut self) -> Result<Kind<'a>, Refused> {
         let start = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;
@@ -209,7 +208,7 @@ impl<'a> Reader<'a> {
         Ok(Kind::Number(Cow::Borrowed(self.text.get(start..self.at).unwrap_or_default())))
     }
 
-    fn digits(&mut self) -> Result<(), ReadError> {
+    fn digits(&mut self) -> Result<(), Refused> {
         let start = self.at;
         while matches!(self.peek(), Some(b'0'..=b'9')) {
             self.at += 1;
@@ -217,7 +216,7 @@ impl<'a> Reader<'a> {
         if self.at == start { Err(self.unexpected("a digit")) } else { Ok(()) }
     }
 
-    fn string(&mut self) -> Result<Cow<'a, str>, ReadError> {
+    fn string(&mut self) -> Result<Cow<'a, str>, Refused> {
         self.at += 1;
         let mut start = self.at;
         let mut owned: Option<String> = None;
@@ -257,7 +256,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What stands after a backslash.
-    fn escape(&mut self) -> Result<char, ReadError> {
+    fn escape(&mut self) -> Result<char, Refused> {
         let simple = match self.peek() {
             Some(b'"') => '"',
             Some(b'\\') => '\\',
@@ -291,7 +290,7 @@ impl<'a> Reader<'a> {
         Ok(simple)
     }
 
-    fn hex(&mut self) -> Result<u16, ReadError> {
+    fn hex(&mut self) -> Result<u16, Refused> {
         let mut value: u16 = 0;
         for _ in 0..4 {
             let digit = match self.peek().map(char::from).and_then(|c| c.to_digit(16)) {

@@ -1,0 +1,497 @@
+//! A schema's own keywords, and the shape that they describe: exactly that of JSON Schema, in which a keyword only speaks of values of its kind.
+
+use shared::surface::{
+    Bound, Decimal, Dependent, ElementId, Enum, EnumValue, Field, Json, List, Pattern, Presence, Record, Scalar,
+    ScalarKind, Sequence, Shape, Type, TypeId, Union, Variant, Words,
+};
+
+use super::documents::{At, Documents};
+use super::{Reader, Spot, Version, escape};
+use crate::readers::tree::Kind;
+use crate::readers::{Refused, quote};
+
+/// The kinds of JSON that a schema names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum JsonKind {
+    Null,
+    Boolean,
+    Integer,
+    Number,
+    String,
+    Array,
+    Object,
+    /// Swagger's `file`.
+    File,
+}
+
+macro_rules! keywords {
+    ($($field:ident = $key:literal),* $(,)?) => {
+        /// Where each keyword of a schema stands.
+        #[derive(Default)]
+        pub(super) struct Keywords {
+            $(pub(super) $field: Option<At>,)*
+        }
+
+        impl Keywords {
+            pub(super) fn of(docs: &Documents<'_>, at: At) -> Self {
+                let mut keywords = Self::default();
+                for entry in docs.entries(at) {
+                    match &*entry.key {
+                        $($key => keywords.$field = Some(at.value(entry)),)*
+                        _ => {}
+                    }
+                }
+                keywords
+            }
+        }
+    };
+}
+
+keywords! {
+    kinds = "type",
+    nullable = "nullable",
+    x_nullable = "x-nullable",
+    values = "enum",
+    constant = "const",
+    more_values = "x-extensible-enum",
+    format = "format",
+    pattern = "pattern",
+    min_length = "minLength",
+    max_length = "maxLength",
+    minimum = "minimum",
+    maximum = "maximum",
+    exclusive_minimum = "exclusiveMinimum",
+    exclusive_maximum = "exclusiveMaximum",
+    multiple_of = "multipleOf",
+    properties = "properties",
+    required = "required",
+    additional_properties = "additionalProperties",
+    pattern_properties = "patternProperties",
+    min_properties = "minProperties",
+    max_properties = "maxProperties",
+    property_names = "propertyNames",
+    dependent_required = "dependentRequired",
+    dependent_schemas = "dependentSchemas",
+    dependencies = "dependencies",
+    items = "items",
+    prefix_items = "prefixItems",
+    additional_items = "additionalItems",
+    min_items = "minItems",
+    max_items = "maxItems",
+    unique_items = "uniqueItems",
+    contains = "contains",
+    min_contains = "minContains",
+    max_contains = "maxContains",
+    unevaluated_properties = "unevaluatedProperties",
+    unevaluated_items = "unevaluatedItems",
+    all_of = "allOf",
+    any_of = "anyOf",
+    one_of = "oneOf",
+    not = "not",
+    condition = "if",
+    then = "then",
+    otherwise = "else",
+    discriminator = "discriminator",
+    default = "default",
+    content_encoding = "contentEncoding",
+    content_media_type = "contentMediaType",
+    content_schema = "contentSchema",
+    xml = "xml",
+}
+
+impl Keywords {
+    /// Whether the type has elements inside, or facets, so that it must be an element itself.
+    pub(super) fn has_elements(&self) -> bool {
+        [
+            self.values,
+            self.constant,
+            self.more_values,
+            self.properties,
+            self.pattern_properties,
+            self.prefix_items,
+            self.all_of,
+            self.any_of,
+            self.one_of,
+            self.not,
+            self.condition,
+            self.dependent_schemas,
+            self.contains,
+            self.discriminator,
+            self.content_encoding,
+            self.content_media_type,
+            self.xml,
+        ]
+        .iter()
+        .any(Option::is_some)
+    }
+
+    fn has_string(&self) -> bool {
+        self.pattern.is_some() || self.min_length.is_some() || self.max_length.is_some()
+    }
+
+    fn has_number(&self) -> bool {
+        [self.minimum, self.maximum, self.exclusive_minimum, self.exclusive_maximum, self.multiple_of]
+            .iter()
+            .any(Option::is_some)
+    }
+
+    fn has_object(&self, docs: &Documents<'_>) -> bool {
+        let is_list = self.required.is_some_and(|at| matches!(docs.kind(at), Kind::List(_)));
+        is_list
+            || [
+                self.properties,
+                self.additional_properties,
+                self.pattern_properties,
+                self.min_properties,
+                self.max_properties,
+                self.dependent_required,
+                self.dependencies,
+            ]
+            .iter()
+            .any(Option::is_some)
+    }
+
+    fn has_list(&self) -> bool {
+        [self.items, self.prefix_items, self.additional_items, self.min_items, self.max_items, self.unique_items]
+            .iter()
+            .any(Option::is_some)
+    }
+
+    /// Whether 3.0 (or an extension of 2.0) lets null in.
+    pub(super) fn is_nullable(&self, docs: &Documents<'_>) -> bool {
+        [self.nullable, self.x_nullable].iter().flatten().any(|at| matches!(docs.kind(*at), Kind::Bool(true)))
+    }
+
+    /// A format that no scalar carries.
+    pub(super) fn stray_format(&self, docs: &Documents<'_>) -> Option<At> {
+        let is_composite = self.values.is_some() || self.constant.is_some() || self.more_values.is_some();
+        let names = |name: &str| self.kinds.is_some_and(|at| docs.text(at) == Some(name));
+        self.format.filter(|_| is_composite || names("object") || names("array"))
+    }
+
+    /// Schemas that hold if a field is there: `dependentSchemas`, and the schemas among the older `dependencies`.
+    pub(super) fn dependent_schemas<'d>(&self, docs: &'d Documents<'_>) -> Vec<(&'d str, At)> {
+        let mut found: Vec<(&str, At)> = Vec::new();
+        for at in [self.dependent_schemas, self.dependencies].into_iter().flatten() {
+            for entry in docs.entries(at) {
+                let value = at.value(entry);
+                if !matches!(docs.kind(value), Kind::List(_)) && !found.iter().any(|(name, _)| *name == entry.key) {
+                    found.push((&entry.key, value));
+                }
+            }
+        }
+        found
+    }
+}
+
+/// A size: a whole number that is not negative. One that a program does not hold is no limit.
+pub(super) fn size(docs: &Documents<'_>, at: At) -> Option<u64> {
+    docs.number(at).and_then(|number| number.text().parse().ok())
+}
+
+impl Reader<'_, '_> {
+    /// The kinds that a schema names; nothing where it names none.
+    fn kinds(&mut self, at: At) -> Vec<JsonKind> {
+        let docs = self.docs;
+        let names: Vec<At> = if docs.text(at).is_some() { vec![at] } else { docs.items(at).collect() };
+        let mut kinds = Vec::new();
+        for name in names {
+            kinds.push(match docs.text(name) {
+                Some("null") => JsonKind::Null,
+                Some("boolean") => JsonKind::Boolean,
+                Some("integer") => JsonKind::Integer,
+                Some("number") => JsonKind::Number,
+                Some("string") => JsonKind::String,
+                Some("array") => JsonKind::Array,
+                Some("object") => JsonKind::Object,
+                Some("file") if self.version == Version::V2 => JsonKind::File,
+                other => {
+                    let shown = quote(other.unwrap_or_else(|| docs.name(name)));
+                    self.warn("type", format!("{shown} is no type of JSON Schema; it is left out."), name);
+                    continue;
+                }
+            });
+        }
+        kinds.sort_unstable();
+        kinds.dedup();
+        if kinds.contains(&JsonKind::Number) {
+            kinds.retain(|kind| *kind != JsonKind::Integer);
+        }
+        kinds
+    }
+
+    /// The shape of a schema's own keywords. What it demands besides goes into `parts`.
+    pub(super) fn own_shape(
+        &mut self,
+        keywords: &Keywords,
+        spot: &Spot,
+        ty: &mut Type,
+        parts: &mut Vec<TypeId>,
+    ) -> Result<(), Refused> {
+        let kinds = keywords.kinds.map(|at| self.kinds(at)).unwrap_or_default();
+        if keywords.values.is_some() || keywords.constant.is_some() || keywords.more_values.is_some() {
+            return self.listed(keywords, &kinds, spot, ty, parts);
+        }
+        let mut shapes = Vec::new();
+        for kind in &kinds {
+            match kind {
+                JsonKind::Null => {}
+                JsonKind::Object => shapes.push(Shape::Record(self.record(keywords, spot)?)),
+                JsonKind::Array => shapes.push(Shape::List(self.list(keywords, spot)?)),
+                kind => shapes.push(self.scalar(keywords, *kind)),
+            }
+        }
+        let is_null = kinds.contains(&JsonKind::Null);
+        if kinds.is_empty() {
+            // Without a type, each keyword speaks of its own kind only.
+            if keywords.has_object(self.docs) {
+                shapes.push(Shape::Record(self.record(keywords, spot)?));
+            }
+            if keywords.has_list() {
+                shapes.push(Shape::List(self.list(keywords, spot)?));
+            }
+            if keywords.has_number() {
+                shapes.push(self.scalar(keywords, JsonKind::Number));
+            }
+            if keywords.has_string() || (keywords.format.is_some() && shapes.is_empty()) {
+                shapes.push(self.scalar(keywords, JsonKind::String));
+            }
+            ty.implied = shapes.len() == 1;
+            if shapes.len() > 1 {
+                for shape in shapes.drain(..) {
+                    parts.push(self.builder.share(Type { implied: true, ..Type::of(shape) }));
+                }
+            }
+        }
+        let shape = match shapes.len() {
+            0 if is_null => Shape::Null,
+            0 => Shape::Any,
+            1 => shapes.pop().unwrap_or(Shape::Any),
+            _ => {
+                let mut variants = Vec::new();
+                for shape in shapes {
+                    let ty = self.builder.share(Type::of(shape));
+                    variants.push(Variant { element: ElementId::NONE, ty, tag: self.text("") });
+                }
+                Shape::Union(Union { variants, ..Union::default() })
+            }
+        };
+        ty.shape = match shape {
+            Shape::Null | Shape::Any => shape,
+            shape if is_null => Shape::Nullable(self.builder.share(Type::of(shape))),
+            shape => shape,
+        };
+        Ok(())
+    }
+
+    fn scalar(&mut self, keywords: &Keywords, kind: JsonKind) -> Shape {
+        let docs = self.docs;
+        let kind = match kind {
+            JsonKind::Boolean => ScalarKind::Boolean,
+            JsonKind::Integer => ScalarKind::Integer,
+            JsonKind::Number => ScalarKind::Number,
+            JsonKind::File => ScalarKind::Bytes,
+            _ => ScalarKind::String,
+        };
+        let mut scalar = Scalar { kind, ..Scalar::default() };
+        if let Some(format) = keywords.format.and_then(|at| docs.text(at)) {
+            scalar.format = self.text(format);
+        }
+        match scalar.kind {
+            ScalarKind::Integer | ScalarKind::Number => {
+                scalar.minimum = bound(docs, keywords.minimum, keywords.exclusive_minimum, std::cmp::Ordering::Greater);
+                scalar.maximum = bound(docs, keywords.maximum, keywords.exclusive_maximum, std::cmp::Ordering::Less);
+                scalar.multiple_of = keywords.multiple_of.and_then(|at| docs.number(at));
+            }
+            ScalarKind::String | ScalarKind::Bytes => {
+                let size = |at: Option<At>| at.and_then(|at| size(docs, at));
+                scalar.min_length = size(keywords.min_length).filter(|length| *length > 0);
+                scalar.max_length = size(keywords.max_length);
+                if let Some(pattern) = keywords.pattern.and_then(|at| docs.text(at)) {
+                    scalar.pattern = self.text(pattern);
+                }
+            }
+            ScalarKind::Boolean | ScalarKind::Opaque => {}
+        }
+        Shape::Scalar(scalar)
+    }
+
+    fn record(&mut self, keywords: &Keywords, spot: &Spot) -> Result<Record, Refused> {
+        let docs = self.docs;
+        let mut record = Record::default();
+        let required: Vec<&str> =
+            keywords.required.into_iter().flat_map(|at| docs.items(at)).filter_map(|at| docs.text(at)).collect();
+        let is_required: std::collections::HashSet<&str> = required.iter().copied().collect();
+        if let Some(properties) = keywords.properties {
+            for entry in docs.entries(properties) {
+                let value = properties.value(entry);
+                let here = spot.then(&format!("/properties/{}", escape(&entry.key)));
+                let element = self.element(value, Some(entry.position), &here)?;
+                let field = Field {
+                    element,
+                    name: self.text(&entry.key),
+                    ty: self.schema(value, &Spot { parent: element, step: String::new() })?,
+                    presence: if is_required.contains(&*entry.key) { Presence::Required } else { Presence::Optional },
+                    summary: self.words_of(value),
+                    direction: self.direction(value),
+                    deprecated: self.is_deprecated(value),
+                    default: None,
+                    arguments: Vec::new(),
+                };
+                record.fields.push(field);
+            }
+        }
+        let has = |name: &str| keywords.properties.is_some_and(|properties| docs.entry(properties, name).is_some());
+        let mut also: Vec<&str> = required.into_iter().filter(|name| !has(name)).collect();
+        also.sort_unstable();
+        also.dedup();
+        record.also_required = also.into_iter().map(|name| self.text(name)).collect();
+        if let Some(additional) = keywords.additional_properties
+            && !matches!(docs.kind(additional), Kind::Bool(true))
+        {
+            record.additional = Some(self.schema(additional, &spot.then("/additionalProperties"))?);
+        }
+        if let Some(patterns) = keywords.pattern_properties {
+            for entry in docs.entries(patterns) {
+                let here = spot.then(&format!("/patternProperties/{}", escape(&entry.key)));
+                let ty = self.schema(patterns.value(entry), &here)?;
+                record.patterns.push(Pattern { pattern: self.text(&entry.key), ty });
+            }
+        }
+        record.min_fields = keywords.min_properties.and_then(|at| size(docs, at)).filter(|size| *size > 0);
+        record.max_fields = keywords.max_properties.and_then(|at| size(docs, at));
+        for dependent in [keywords.dependent_required, keywords.dependencies].into_iter().flatten() {
+            for entry in docs.entries(dependent) {
+                let others: Vec<&str> = docs.items(dependent.value(entry)).filter_map(|at| docs.text(at)).collect();
+                if !others.is_empty() {
+                    let others = others.into_iter().map(|name| self.text(name)).collect();
+                    record.dependent.push(Dependent { field: self.text(&entry.key), requires: others });
+                }
+            }
+        }
+        Ok(record)
+    }
+
+    fn list(&mut self, keywords: &Keywords, spot: &Spot) -> Result<List, Refused> {
+        let docs = self.docs;
+        let mut list = List::default();
+        // Before 2020-12 a tuple was a list under `items`, and what comes after it `additionalItems`.
+        let is_tuple = keywords.items.is_some_and(|at| matches!(docs.kind(at), Kind::List(_)));
+        let (prefix, key, others, rest) = if is_tuple {
+            (keywords.items, "items", keywords.additional_items, "additionalItems")
+        } else {
+            (keywords.prefix_items, "prefixItems", keywords.items, "items")
+        };
+        if let Some(prefix) = prefix {
+            let mut types = Vec::new();
+            for (place, part) in docs.items(prefix).enumerate() {
+                types.push(self.schema(part, &spot.then(&format!("/{key}/{place}")))?);
+            }
+            list.prefix = Sequence(types);
+        }
+        if let Some(others) = others.filter(|others| !matches!(docs.kind(*others), Kind::Bool(true))) {
+            list.items = Some(self.schema(others, &spot.then(&format!("/{rest}")))?);
+        }
+        list.min_items = keywords.min_items.and_then(|at| size(docs, at)).filter(|size| *size > 0);
+        list.max_items = keywords.max_items.and_then(|at| size(docs, at));
+        list.unique = keywords.unique_items.is_some_and(|at| matches!(docs.kind(at), Kind::Bool(true)));
+        Ok(list)
+    }
+
+    /// `enum` and `const`: the values that the named kinds allow. Limits beside them stay limits.
+    fn listed(
+        &mut self,
+        keywords: &Keywords,
+        kinds: &[JsonKind],
+        spot: &Spot,
+        ty: &mut Type,
+        parts: &mut Vec<TypeId>,
+    ) -> Result<(), Refused> {
+        let docs = self.docs;
+        let constant = keywords.constant.map(|at| (at, "/const".to_owned()));
+        let listed = if let Some(constant) = constant {
+            vec![constant]
+        } else {
+            let key = if keywords.values.is_some() { "enum" } else { "x-extensible-enum" };
+            let list = keywords.values.or(keywords.more_values);
+            list.into_iter()
+                .flat_map(|list| docs.items(list))
+                .enumerate()
+                .map(|(place, item)| (item, format!("/{key}/{place}")))
+                .collect()
+        };
+        let only: Option<Vec<Json>> = match (keywords.constant, keywords.values) {
+            (Some(_), Some(list)) => {
+                let items: Vec<At> = docs.items(list).collect();
+                Some(items.into_iter().map(|item| self.json(item)).collect::<Result<_, _>>()?)
+            }
+            _ => None,
+        };
+        let mut values: Vec<EnumValue> = Vec::new();
+        let mut known = std::collections::HashSet::new();
+        let mut is_null = keywords.is_nullable(docs) && self.version < Version::V31;
+        for (item, step) in listed {
+            let fits = kinds.is_empty() || kinds.iter().any(|kind| fits(docs, item, *kind));
+            if matches!(docs.kind(item), Kind::Null) {
+                is_null |= fits;
+                continue;
+            }
+            let value = self.json(item)?;
+            if !fits || only.as_ref().is_some_and(|only| !only.contains(&value)) || !known.insert(value.clone()) {
+                continue;
+            }
+            let element = self.element(item, None, &spot.then(&step))?;
+            values.push(EnumValue { element, value, summary: Words::default(), deprecated: false });
+        }
+        let open = keywords.more_values.is_some() && keywords.values.is_none() && keywords.constant.is_none();
+        let shape = if values.is_empty() && is_null {
+            Shape::Null
+        } else {
+            let shape = Shape::Enum(Enum { values, open });
+            if is_null { Shape::Nullable(self.builder.add(Type::of(shape))) } else { shape }
+        };
+        let mut limits = Vec::new();
+        if keywords.has_string() {
+            limits.push(self.scalar(keywords, JsonKind::String));
+        }
+        if keywords.has_number() {
+            limits.push(self.scalar(keywords, JsonKind::Number));
+        }
+        for mut limit in limits {
+            if let Shape::Scalar(scalar) = &mut limit {
+                scalar.format = self.text("");
+            }
+            parts.push(self.builder.share(Type { implied: true, ..Type::of(limit) }));
+        }
+        ty.shape = shape;
+        Ok(())
+    }
+}
+
+/// A limit. In 2.0 and 3.0 `exclusiveMinimum` says how `minimum` is meant; from 3.1 on it is a limit of its own, and the tighter one holds.
+fn bound(docs: &Documents<'_>, limit: Option<At>, exclusive: Option<At>, tighter: std::cmp::Ordering) -> Option<Bound> {
+    let limit = limit.and_then(|at| docs.number(at));
+    let inclusive = |value: Option<Decimal>| value.map(|value| Bound { value, exclusive: false });
+    match (exclusive.map(|at| docs.kind(at)), exclusive.and_then(|at| docs.number(at))) {
+        (Some(Kind::Bool(exclusive)), _) => limit.map(|value| Bound { value, exclusive: *exclusive }),
+        (_, Some(own)) => match limit {
+            Some(limit) if limit.cmp(&own) == tighter => inclusive(Some(limit)),
+            _ => Some(Bound { value: own, exclusive: true }),
+        },
+        _ => inclusive(limit),
+    }
+}
+
+/// Whether a value is of a kind.
+fn fits(docs: &Documents<'_>, at: At, kind: JsonKind) -> bool {
+    match (docs.kind(at), kind) {
+        (Kind::Null, JsonKind::Null)
+        | (Kind::Bool(_), JsonKind::Boolean)
+        | (Kind::Number(_), JsonKind::Number)
+        | (Kind::String(_), JsonKind::String | JsonKind::File)
+        | (Kind::List(_), JsonKind::Array)
+        | (Kind::Map(_), JsonKind::Object) => true,
+        (Kind::Number(_), JsonKind::Integer) => docs.number(at).is_some_and(|number| number.is_whole()),
+        _ => false,
+    }
+}

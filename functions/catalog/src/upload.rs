@@ -1,0 +1,133 @@
+//! Uploads: what was sent becomes files, the files' format is found out, and their reader makes the surface.
+
+use shared::surface::{OperationKind, Surface};
+
+use crate::domain::Operation;
+pub use crate::readers::tree::Syntax;
+use crate::readers::{Files, openapi, quote};
+pub use crate::readers::{Refused, UPLOAD_BYTES_MAX, Warning};
+
+/// An upload that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// The family of its format: `openapi`.
+    pub format: String,
+    /// The version of the format that the document says it is written in, for example `3.0.3`.
+    pub format_version: String,
+    /// How its root is written.
+    pub syntax: Syntax,
+    /// Its title, empty where it has none.
+    pub title: String,
+    /// Its own name of its version; empty where it has none.
+    pub api_version: String,
+    /// The operations that can be called over HTTP, in the order of the document.
+    pub operations: Vec<Operation>,
+    /// What is wrong with it and does not keep it from being read, at most 101.
+    pub warnings: Vec<Warning>,
+    /// All of it.
+    pub surface: Surface,
+}
+
+/// What the sender says about a document: it goes before what its bytes look like.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hint<'a> {
+    /// `openapi`, or nothing for "find out".
+    pub format: Option<&'a str>,
+    /// A file's name, of which the ending counts: `.json`, `.yaml` or `.yml`.
+    pub filename: Option<&'a str>,
+}
+
+/// Reads an upload that is one document.
+///
+/// # Errors
+/// Everything that keeps it from being read, with the line where there is one.
+pub fn read(bytes: &[u8], hint: Hint<'_>) -> Result<Document, Refused> {
+    if bytes.len() > UPLOAD_BYTES_MAX {
+        let message = format!("The document has {} bytes; {UPLOAD_BYTES_MAX} is the most that is read.", bytes.len());
+        return Err(Refused::new("too-large", message));
+    }
+    // The name is for people and for its ending: the only file has no other to be told from.
+    let path = hint.filename.and_then(|name| name.rsplit(['/', '\\']).next()).filter(|name| !name.is_empty());
+    let path = path.unwrap_or("document");
+    read_files(&Files::one(path, bytes.to_vec()), &[path], hint)
+}
+
+/// Reads an upload of which the roots are known.
+///
+/// # Errors
+/// Everything that keeps it from being read, with the file and the line where there is one.
+pub fn read_files(files: &Files, roots: &[&str], hint: Hint<'_>) -> Result<Document, Refused> {
+    let root = roots.first().copied().unwrap_or_default();
+    let text = files.text(root)?;
+    sniff(text, root, hint)?;
+    let (surface, warnings) = openapi::read(files, roots)?;
+    Ok(Document {
+        format: "openapi".to_owned(),
+        format_version: surface.format_version.0.to_string(),
+        syntax: Syntax::of(root, text),
+        title: surface.title.0.to_string(),
+        api_version: surface.api_version.0.to_string(),
+        operations: operations(&surface),
+        warnings: warnings.finish(),
+        surface,
+    })
+}
+
+/// The operations of a surface that can be called over HTTP by their path.
+fn operations(surface: &Surface) -> Vec<Operation> {
+    let listed = surface.operations.iter().filter_map(|operation| {
+        let OperationKind::Http { method, path } = &operation.kind else { return None };
+        Some(Operation {
+            id: operation.id.to_string(),
+            method: method.to_string(),
+            path: path.to_string(),
+            summary: operation.summary.0.to_string(),
+            deprecated: operation.deprecated,
+            line: surface.position(operation.element).map_or(1, |position| position.line),
+        })
+    });
+    listed.collect()
+}
+
+/// Refuses what is written in a format that has no reader, by what the sender says or else by how it begins.
+fn sniff(text: &str, path: &str, hint: Hint<'_>) -> Result<(), Refused> {
+    let read = openapi::READ;
+    let other =
+        |name: &str| Err(Refused::new("format", format!("This is {name}, which is not read; {read}.")).at(path, 1, 1));
+    match hint.format.map(str::to_ascii_lowercase).as_deref() {
+        None | Some("openapi") => {}
+        Some(format) => {
+            return Err(Refused::new("format", format!("The format {} is not read; {read}.", quote(format))));
+        }
+    }
+    let ending = path.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    match ending.as_deref() {
+        Some("json" | "yaml" | "yml") => return Ok(()),
+        Some("proto") => return other("a Protocol Buffers file"),
+        Some("graphql" | "graphqls" | "gql") => return other("a GraphQL schema"),
+        Some("wsdl" | "xml" | "xsd") => return other("an XML document"),
+        Some("raml") => return other("a RAML document"),
+        _ => {}
+    }
+    let start = text.trim_start();
+    if start.starts_with('<') {
+        return other("an XML document");
+    }
+    if start.starts_with("#%RAML") {
+        return other("a RAML document");
+    }
+    // A schema language in a file without a telling name: said so rather than "not YAML".
+    let code = |line: &&str| !line.is_empty() && !line.starts_with(['#', '/', '"', '*']);
+    match start.lines().map(str::trim).find(code) {
+        Some(line) if line.starts_with("syntax") && line.contains('=') => other("a Protocol Buffers file"),
+        Some(line)
+            if ["type ", "schema ", "interface ", "enum ", "input ", "scalar ", "directive ", "union ", "extend "]
+                .iter()
+                .any(|word| line.starts_with(word))
+                && line.contains('{') | !line.contains(':') =>
+        {
+            other("a GraphQL schema")
+        }
+        _ => Ok(()),
+    }
+}
