@@ -1,6 +1,6 @@
 //! The reader of GraphQL's schema definition language.
 //!
-//! The grammar is small and stands here whole ([`syntax`]); a general parser would keep a tree of every comma. Definitions and extensions of all files are
+//! The grammar is small and stands here whole ([`parser`]); a general parser would keep a tree of every comma. Definitions and extensions of all files are
 //! put together by name ([`together`]), what contradicts the specification becomes warnings ([`check`]), and what is left becomes the surface ([`write`]):
 //!
 //! - an **operation** is a field of a root type, `Query.user`, whatever the root type is called; it is one element with the field of that type, so their
@@ -13,6 +13,7 @@
 
 mod check;
 mod lexer;
+mod parser;
 mod syntax;
 mod together;
 mod write;
@@ -23,7 +24,8 @@ mod tests;
 use shared::surface::Surface;
 
 use self::lexer::At;
-use self::syntax::{Document, Unread};
+use self::parser::Unread;
+use self::syntax::Document;
 use super::{DEPTH_MAX, Files, Refused, Warnings, quote};
 
 /// What the documents of an upload may be made of: definitions, fields, arguments, values, directives. GitHub's schema has 30,000.
@@ -42,7 +44,7 @@ pub fn read(files: &Files, roots: &[&str]) -> Result<(Surface, Warnings), Refuse
     for path in roots {
         let file = u32::try_from(documents.len()).unwrap_or(u32::MAX);
         let skipped = match files.text(path) {
-            Ok(text) => match syntax::parse(text, file, &mut parts) {
+            Ok(text) => match parser::parse(text, file, &mut parts) {
                 Ok(document) => {
                     documents.push(document);
                     report.paths.push(path);

@@ -1,11 +1,14 @@
 //! What contradicts the GraphQL specification without keeping a schema from being read: all of it is a warning with its line.
 
+mod interfaces;
+mod values;
+
 use std::collections::{HashMap, HashSet};
 
 use super::lexer::At;
-use super::syntax::{Defined, Directive, Item, Literal, Name, Ref, Wrap};
+use super::syntax::{Defined, Directive, Item, Name, Ref, Wrap};
 use super::together::{Entry, Together, is_built_in, keyword};
-use super::{Report, quote, syntax};
+use super::{Report, parser, quote};
 use crate::readers::Warnings;
 
 /// The directives that every schema has.
@@ -22,7 +25,7 @@ const STEPS_MAX: usize = 1_000_000;
 /// Warns of everything that is wrong with a schema.
 pub(super) fn check(together: &Together<'_>, report: &mut Report<'_>) {
     let mut nobody = Report { is_one: true, paths: Vec::new(), warnings: Warnings::default() };
-    let document = syntax::parse(BUILT_IN, 0, &mut 1_000).unwrap_or_default();
+    let document = parser::parse(BUILT_IN, 0, &mut 1_000).unwrap_or_default();
     let built_in = document.definitions.into_iter().map(|definition| Entry::new(definition, &mut nobody)).collect();
     let mut check = Check { together, report, built_in, missing: HashSet::new(), steps: STEPS_MAX };
     check.roots();
@@ -227,12 +230,11 @@ impl<'a, 'b> Check<'a, 'b, '_> {
                     format!("{} is given to {of} twice.", quote(name.text))
                 });
             }
-            match definition.item(name.text).and_then(|item| item.ty.as_ref()) {
-                Some(ty) => self.fits(value, ty, "directive-argument", name.at, path),
-                None => {
-                    let message = || format!("{} is no argument of {of}.", quote(name.text));
-                    self.warn("directive-argument", name.at, path, message);
-                }
+            if let Some(ty) = definition.item(name.text).and_then(|item| item.ty.as_ref()) {
+                self.fits(value, ty, "directive-argument", name.at, path);
+            } else {
+                let message = || format!("{} is no argument of {of}.", quote(name.text));
+                self.warn("directive-argument", name.at, path, message);
             }
         }
         for item in &definition.items {
@@ -240,191 +242,6 @@ impl<'a, 'b> Check<'a, 'b, '_> {
                 let message = || format!("The argument {} of {of} is missing.", quote(item.name.text));
                 self.warn("directive-argument", directive.name.at, path, message);
             }
-        }
-    }
-
-    fn fits(&mut self, value: &Literal<'_>, ty: &Ref<'_>, code: &str, at: At, path: &str) {
-        if let Some(reason) = self.misfit(value, ty, &ty.wraps) {
-            self.warn(code, at, path, || {
-                format!("The value does not fit the type {}: {reason}.", quote(&ty.to_string()))
-            });
-        }
-    }
-
-    /// Why a value does not fit a type with what is around it.
-    fn misfit(&mut self, value: &Literal<'_>, ty: &Ref<'_>, wraps: &[Wrap]) -> Option<String> {
-        if !self.spend(1) {
-            return None;
-        }
-        match (wraps.split_last(), value) {
-            (Some((Wrap::NonNull, _)), Literal::Null) => Some("null is not allowed".to_owned()),
-            (Some((Wrap::NonNull, inner)), _) => self.misfit(value, ty, inner),
-            (_, Literal::Null) => None,
-            (Some((Wrap::List, inner)), Literal::List(items)) => {
-                items.iter().find_map(|item| self.misfit(item, ty, inner))
-            }
-            // One value stands for a list of it alone.
-            (Some((Wrap::List, inner)), _) => self.misfit(value, ty, inner),
-            (None, _) => self.misfit_named(value, ty.name.text),
-        }
-    }
-
-    fn misfit_named(&mut self, value: &Literal<'_>, name: &str) -> Option<String> {
-        let good = match (name, value) {
-            ("Int", Literal::Int(number)) => number.parse::<i32>().is_ok(),
-            ("Int", _) => false,
-            ("Float", _) => matches!(value, Literal::Int(_) | Literal::Float(_)),
-            ("String", _) => matches!(value, Literal::Text(_)),
-            ("Boolean", _) => matches!(value, Literal::Bool(_)),
-            ("ID", _) => matches!(value, Literal::Text(_) | Literal::Int(_)),
-            _ => {
-                let entry = self.together.ty(name)?;
-                match (entry.defined, value) {
-                    (Defined::Enum, Literal::Name(value)) if entry.item(value).is_some() => true,
-                    (Defined::Enum, _) => return Some(format!("it is no value of {entry}")),
-                    (Defined::Input, Literal::Object(fields)) => return self.misfit_object(fields, entry),
-                    (Defined::Input, _) => return Some(format!("{entry} is written in braces")),
-                    // What a scalar of the document's own accepts, only its server knows. Any other type has its warning.
-                    _ => true,
-                }
-            }
-        };
-        (!good).then(|| format!("it is no {}", quote(name)))
-    }
-
-    fn misfit_object(&mut self, fields: &[(Name<'_>, Literal<'_>)], entry: &'b Entry<'a>) -> Option<String> {
-        if !self.spend(fields.len() + entry.items.len()) {
-            return None;
-        }
-        let mut given = HashSet::new();
-        for (name, value) in fields {
-            let field = quote(name.text);
-            if !given.insert(name.text) {
-                return Some(format!("it has {field} twice"));
-            }
-            let Some(item) = entry.item(name.text) else {
-                return Some(format!("{entry} has no field {field}"));
-            };
-            let ty = item.ty.as_ref()?;
-            if let Some(reason) = self.misfit(value, ty, &ty.wraps) {
-                return Some(reason);
-            }
-        }
-        let missing = entry.items.iter().find(|item| is_required(item) && !given.contains(item.name.text));
-        if let Some(missing) = missing {
-            return Some(format!("{} is missing", quote(missing.name.text)));
-        }
-        let is_one = matches!(fields, [(_, value)] if !matches!(value, Literal::Null));
-        (entry.directive("oneOf").is_some() && !is_one).then(|| format!("exactly one field of {entry} is given"))
-    }
-
-    /// Whether a type is what its interfaces promise.
-    fn interfaces(&mut self, entry: &'b Entry<'a>, path: &str) {
-        let together = self.together;
-        let own: HashSet<&str> = entry.interfaces.iter().map(|name| name.text).collect();
-        let mut once = HashSet::new();
-        for name in &entry.interfaces {
-            let interface = match together.ty(name.text) {
-                Some(interface) if interface.defined == Defined::Interface && name.text != entry.name.text => interface,
-                None if !is_built_in(name.text) => {
-                    self.unknown(name, path);
-                    continue;
-                }
-                _ => {
-                    let message =
-                        || format!("{entry} cannot implement {}, which is no other interface.", quote(name.text));
-                    self.warn("implements", name.at, path, message);
-                    continue;
-                }
-            };
-            if !once.insert(name.text) {
-                self.warn("implements", name.at, path, || format!("{entry} implements {interface} twice."));
-                continue;
-            }
-            if !self.spend(interface.items.len() + interface.interfaces.len()) {
-                return;
-            }
-            for above in &interface.interfaces {
-                if !own.contains(above.text) {
-                    let message = || {
-                        format!(
-                            "{entry} implements {interface}, so it must say that it implements {}.",
-                            quote(above.text)
-                        )
-                    };
-                    self.warn("implements", name.at, path, message);
-                }
-            }
-            for promised in &interface.items {
-                match entry.item(promised.name.text) {
-                    Some(item) => self.implements(entry, item, interface, promised),
-                    None => {
-                        let message = || {
-                            format!("{entry} has no field {}, which {interface} promises.", quote(promised.name.text))
-                        };
-                        self.warn("implements", name.at, path, message);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Whether a field is what the interface's field promises.
-    fn implements(&mut self, entry: &Entry<'a>, item: &Item<'a>, interface: &Entry<'a>, promised: &Item<'a>) {
-        let (Some(ty), Some(wanted)) = (&item.ty, &promised.ty) else { return };
-        if !self.spend(item.arguments.len() + promised.arguments.len()) {
-            return;
-        }
-        let path = entry.path_of(item.name.text);
-        if !self.is_part(ty, &ty.wraps, wanted, &wanted.wraps) {
-            let message = || format!("{interface} promises the type {} here.", quote(&wanted.to_string()));
-            self.warn("implements", ty.name.at, &path, message);
-        }
-        let arguments: HashMap<&str, &Item<'a>> =
-            item.arguments.iter().map(|argument| (argument.name.text, argument)).collect();
-        let mut known = HashSet::new();
-        for wanted in &promised.arguments {
-            known.insert(wanted.name.text);
-            let found = arguments.get(wanted.name.text).and_then(|found| found.ty.as_ref());
-            let same = match (found, &wanted.ty) {
-                (Some(found), Some(wanted)) => found.name.text == wanted.name.text && found.wraps == wanted.wraps,
-                _ => false,
-            };
-            if !same {
-                let message = || {
-                    format!(
-                        "{interface} promises the argument {} with its type, which is not here.",
-                        quote(wanted.name.text)
-                    )
-                };
-                self.warn("implements", item.name.at, &path, message);
-            }
-        }
-        for extra in item.arguments.iter().filter(|extra| is_required(extra) && !known.contains(extra.name.text)) {
-            let message =
-                || format!("The argument {} is required, but {interface} does not have it.", quote(extra.name.text));
-            self.warn("implements", extra.name.at, &path, message);
-        }
-    }
-
-    /// Whether each value of a type is one of the other, too.
-    fn is_part(&self, ty: &Ref<'_>, wraps: &[Wrap], wanted: &Ref<'_>, wanted_wraps: &[Wrap]) -> bool {
-        match (wraps.split_last(), wanted_wraps.split_last()) {
-            (Some((Wrap::NonNull, inner)), Some((Wrap::NonNull, wanted_inner)))
-            | (Some((Wrap::List, inner)), Some((Wrap::List, wanted_inner))) => {
-                self.is_part(ty, inner, wanted, wanted_inner)
-            }
-            (Some((Wrap::NonNull, inner)), _) => self.is_part(ty, inner, wanted, wanted_wraps),
-            (None, None) if ty.name.text == wanted.name.text => true,
-            (None, None) => {
-                let is_member = self
-                    .together
-                    .ty(wanted.name.text)
-                    .is_some_and(|union| union.defined == Defined::Union && union.item(ty.name.text).is_some());
-                let own = self.together.ty(ty.name.text);
-                is_member || own.is_some_and(|own| own.interfaces.iter().any(|name| name.text == wanted.name.text))
-            }
-            _ => false,
         }
     }
 

@@ -118,9 +118,9 @@ impl<'a> Lexer<'a> {
             Some(b'-' | b'0'..=b'9') => self.number(at)?,
             Some(b'"') => {
                 if self.rest().starts_with("\"\"\"") {
-                    self.block(at)?
+                    self.block(at)?;
                 } else {
-                    self.string(at)?
+                    self.string(at)?;
                 }
                 Kind::Text
             }
@@ -298,15 +298,15 @@ fn dedent(block: &str) -> String {
 mod tests {
     use super::*;
 
-    fn tokens(text: &str) -> Result<Vec<(Kind, &str, u32, u32)>, (u32, u32, String)> {
+    fn tokens(text: &str) -> Result<Vec<Token<'_>>, Fault> {
         let mut lexer = Lexer::new(text, 0);
         let mut tokens = Vec::new();
         loop {
-            let token = lexer.token().map_err(|fault| (fault.at.line, fault.at.column, fault.message))?;
+            let token = lexer.token()?;
             if token.kind == Kind::End {
                 return Ok(tokens);
             }
-            tokens.push((token.kind, token.text, token.at.line, token.at.column));
+            tokens.push(token);
         }
     }
 
@@ -314,7 +314,7 @@ mod tests {
     fn places_are_counted_in_characters_over_all_line_ends() {
         let found = tokens("\u{feff}a\r\n \"äöü\" b\rc # é\n\"\"\"x\r\ny\"\"\" d").unwrap();
         let places: Vec<(&str, u32, u32)> =
-            found.iter().map(|(_, text, line, column)| (*text, *line, *column)).collect();
+            found.iter().map(|token| (token.text, token.at.line, token.at.column)).collect();
         assert_eq!(
             places,
             [("a", 1, 2), ("\"äöü\"", 2, 2), ("b", 2, 8), ("c", 3, 1), ("\"\"\"x\r\ny\"\"\"", 4, 1), ("d", 5, 6)]

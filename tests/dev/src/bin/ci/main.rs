@@ -11,6 +11,8 @@ use tools::{Installation, Tools};
 
 /// The test program that drives schemathesis; what is in it is ignored in a plain `cargo test`, because it needs the tools.
 const SCHEMATHESIS: &str = "schemathesis";
+/// The readers of documents against others' tools; these tests are ignored in a plain `cargo test`, because they need those.
+const REFERENCE: &str = "reference tools";
 
 fn main() -> ExitCode {
     let mut report = Report::start();
@@ -76,6 +78,7 @@ fn test(report: &mut Report, tools: Option<&Tools>) {
     let mut all = workspace::cargo();
     all.args(["test", "--workspace", "--no-fail-fast"]).env(workspace::BINARIES, &binaries);
     report.run_tests("cargo test", &mut all);
+    references(report);
 
     let Some(tools) = tools else {
         report.skip(SCHEMATHESIS, "the tools are not there");
@@ -87,4 +90,18 @@ fn test(report: &mut Report, tools: Option<&Tools>) {
         .env(workspace::BINARIES, &binaries)
         .env(workspace::TOOLS, tools.folder());
     report.run_ignored(SCHEMATHESIS, &mut command);
+}
+
+fn references(report: &mut Report) {
+    match tools::node_packages() {
+        Ok(packages) => {
+            let mut command = workspace::cargo();
+            command
+                .args(["test", "--package", "catalog", "--lib", "reference_", "--", "--ignored", "--nocapture"])
+                .env(workspace::NODE_PACKAGES, packages);
+            report.run_ignored(REFERENCE, &mut command);
+        }
+        Err(reason) if std::env::var_os("CI").is_some() => report.fail(REFERENCE, &reason),
+        Err(reason) => report.skip(REFERENCE, &reason),
+    }
 }

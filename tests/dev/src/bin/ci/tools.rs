@@ -111,6 +111,27 @@ fn environment(folder: &Path) -> Result<(), String> {
     venv()
 }
 
+/// The folder of the packages of Node, installed if they were not. Nothing of theirs runs while they are installed.
+pub(crate) fn node_packages() -> Result<PathBuf, String> {
+    let wanted = workspace::root().join("tests/dev/node");
+    let folder = workspace::target().join("node");
+    let read = |path: &Path| fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
+    let (packages, stamp) = (folder.join("node_modules"), folder.join("installed.txt"));
+    let lock = read(&wanted.join("package-lock.json"))?;
+    if read(&stamp).is_ok_and(|installed| installed == lock) {
+        return Ok(packages);
+    }
+    fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    for name in ["package.json", "package-lock.json"] {
+        fs::copy(wanted.join(name), folder.join(name)).map_err(|error| format!("{name}: {error}"))?;
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent", "--prefix"]).arg(&folder);
+    run(&mut npm)?;
+    fs::write(&stamp, lock).map_err(|error| format!("{}: {error}", stamp.display()))?;
+    Ok(packages)
+}
+
 /// Runs a command quietly; its output is the reason of a failure.
 fn run(command: &mut Command) -> Result<(), String> {
     let output = command

@@ -115,7 +115,7 @@ process.stdin.setEncoding("utf8").on("data", (part) => (input += part)).on("end"
       for (const argument of item.arguments ?? []) seen(`${name}.${item.name.value}(${argument.name.value}:)`, argument.name);
     }
     for (const member of node.types ?? []) seen(`${name}.${member.name.value}`, member.name);
-    if (node.kind === Kind.DIRECTIVE_DEFINITION) for (const argument of node.arguments) seen(`${name}(${argument.name.value}:)`, argument.name);
+    if (node.kind === Kind.DIRECTIVE_DEFINITION) for (const argument of node.arguments ?? []) seen(`${name}(${argument.name.value}:)`, argument.name);
   }
   for (const root in roots) {
     for (const node of ordered) {
@@ -127,10 +127,10 @@ process.stdin.setEncoding("utf8").on("data", (part) => (input += part)).on("end"
 });
 "#;
 
-fn reference(tools: &Path, text: &str) -> serde_json::Value {
+fn reference(packages: &Path, text: &str) -> serde_json::Value {
     let mut node = Command::new("node")
         .args(["-e", REFERENCE])
-        .env("NODE_PATH", tools)
+        .env("NODE_PATH", packages)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -180,10 +180,10 @@ fn items(surface: &Surface) -> Places {
 }
 
 #[test]
-#[ignore = "needs node and graphql-js among the reference tools, which `cargo ci` installs"]
+#[ignore = "needs graphql-js, one of the reference tools that `cargo ci` installs"]
 fn reference_graphql_js_finds_the_same_at_the_same_lines() {
-    let tools = std::env::var_os("DOORWAY_TOOLS").map(PathBuf::from).expect("DOORWAY_TOOLS names the tools' folder");
-    let tools = tools.join("../node/node_modules");
+    let packages = std::env::var_os("DOORWAY_NODE_PACKAGES").map(PathBuf::from);
+    let packages = packages.expect("DOORWAY_NODE_PACKAGES names the folder of node's packages");
     let Some(corpus) = corpus() else { return };
     let mut all = documents(&corpus);
     all.push(("everything".to_owned(), super::EVERYTHING.to_owned(), false));
@@ -195,7 +195,7 @@ fn reference_graphql_js_finds_the_same_at_the_same_lines() {
     );
     let (mut read, mut refused, mut count) = (0, 0, 0);
     for (id, text, _) in all {
-        let expected = reference(&tools, &text);
+        let expected = reference(&packages, &text);
         match read_one(&text) {
             Err(ours) => {
                 let place = match (&expected["error"], &expected["executable"]) {
