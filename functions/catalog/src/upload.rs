@@ -4,13 +4,13 @@ use shared::surface::{OperationKind, Surface};
 
 use crate::domain::Operation;
 pub use crate::readers::tree::Syntax;
-use crate::readers::{Files, openapi, quote};
+use crate::readers::{Files, graphql, openapi, quote};
 pub use crate::readers::{Refused, UPLOAD_BYTES_MAX, Warning};
 
 /// An upload that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
-    /// The family of its format: `openapi`.
+    /// The family of its format: `openapi` or `graphql`.
     pub format: String,
     /// The version of the format that the document says it is written in, for example `3.0.3`.
     pub format_version: String,
@@ -20,7 +20,7 @@ pub struct Document {
     pub title: String,
     /// Its own name of its version; empty where it has none.
     pub api_version: String,
-    /// The operations that can be called over HTTP, in the order of the document.
+    /// The operations that are called one by one: those of HTTP and root fields of GraphQL, in the order of the document.
     pub operations: Vec<Operation>,
     /// What is wrong with it and does not keep it from being read, at most 101.
     pub warnings: Vec<Warning>,
@@ -31,7 +31,7 @@ pub struct Document {
 /// What the sender says about a document: it goes before what its bytes look like.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hint<'a> {
-    /// `openapi`, or nothing for "find out".
+    /// `openapi`, `graphql`, or nothing for "find out".
     pub format: Option<&'a str>,
     /// A file's name, of which the ending counts: `.json`, `.yaml` or `.yml`.
     pub filename: Option<&'a str>,
@@ -59,12 +59,17 @@ pub fn read(bytes: &[u8], hint: Hint<'_>) -> Result<Document, Refused> {
 pub fn read_files(files: &Files, roots: &[&str], hint: Hint<'_>) -> Result<Document, Refused> {
     let root = roots.first().copied().unwrap_or_default();
     let text = files.text(root)?;
-    sniff(text, root, hint)?;
-    let (surface, warnings) = openapi::read(files, roots)?;
+    let is_graphql = is_graphql(text, root, hint);
+    let (surface, warnings) = if is_graphql {
+        graphql::read(files, roots)?
+    } else {
+        sniff(text, root, hint)?;
+        openapi::read(files, roots)?
+    };
     Ok(Document {
-        format: "openapi".to_owned(),
+        format: if is_graphql { "graphql" } else { "openapi" }.to_owned(),
         format_version: surface.format_version.0.to_string(),
-        syntax: Syntax::of(root, text),
+        syntax: if is_graphql { Syntax::Graphql } else { Syntax::of(root, text) },
         title: surface.title.0.to_string(),
         api_version: surface.api_version.0.to_string(),
         operations: operations(&surface),
@@ -73,14 +78,26 @@ pub fn read_files(files: &Files, roots: &[&str], hint: Hint<'_>) -> Result<Docum
     })
 }
 
-/// The operations of a surface that can be called over HTTP by their path.
+/// Whether it is GraphQL: by what the sender says, by its name, or else by how it begins.
+fn is_graphql(text: &str, path: &str, hint: Hint<'_>) -> bool {
+    match hint.format {
+        Some(format) => format.eq_ignore_ascii_case("graphql"),
+        None => graphql::is_named(path) || path.rsplit_once('.').is_none() && graphql::looks_like(text),
+    }
+}
+
+/// The operations of a surface that are called one by one: over HTTP by their path, or as a root field of GraphQL by its name.
 fn operations(surface: &Surface) -> Vec<Operation> {
     let listed = surface.operations.iter().filter_map(|operation| {
-        let OperationKind::Http { method, path } = &operation.kind else { return None };
+        let (method, path) = match &operation.kind {
+            OperationKind::Http { method, path } => (method.to_string(), path.to_string()),
+            OperationKind::Field { root, name } => (format!("{root:?}").to_uppercase(), name.to_string()),
+            _ => return None,
+        };
         Some(Operation {
             id: operation.id.to_string(),
-            method: method.to_string(),
-            path: path.to_string(),
+            method,
+            path,
             summary: operation.summary.0.to_string(),
             deprecated: operation.deprecated,
             line: surface.position(operation.element).map_or(1, |position| position.line),
@@ -91,7 +108,7 @@ fn operations(surface: &Surface) -> Vec<Operation> {
 
 /// Refuses what is written in a format that has no reader, by what the sender says or else by how it begins.
 fn sniff(text: &str, path: &str, hint: Hint<'_>) -> Result<(), Refused> {
-    let read = openapi::READ;
+    let read = format!("{}; {}", openapi::READ, graphql::READ);
     let other =
         |name: &str| Err(Refused::new("format", format!("This is {name}, which is not read; {read}.")).at(path, 1, 1));
     match hint.format.map(str::to_ascii_lowercase).as_deref() {
@@ -104,7 +121,6 @@ fn sniff(text: &str, path: &str, hint: Hint<'_>) -> Result<(), Refused> {
     match ending.as_deref() {
         Some("json" | "yaml" | "yml") => return Ok(()),
         Some("proto") => return other("a Protocol Buffers file"),
-        Some("graphql" | "graphqls" | "gql") => return other("a GraphQL schema"),
         Some("wsdl" | "xml" | "xsd") => return other("an XML document"),
         Some("raml") => return other("a RAML document"),
         _ => {}
@@ -120,14 +136,6 @@ fn sniff(text: &str, path: &str, hint: Hint<'_>) -> Result<(), Refused> {
     let code = |line: &&str| !line.is_empty() && !line.starts_with(['#', '/', '"', '*']);
     match start.lines().map(str::trim).find(code) {
         Some(line) if line.starts_with("syntax") && line.contains('=') => other("a Protocol Buffers file"),
-        Some(line)
-            if ["type ", "schema ", "interface ", "enum ", "input ", "scalar ", "directive ", "union ", "extend "]
-                .iter()
-                .any(|word| line.starts_with(word))
-                && line.contains('{') | !line.contains(':') =>
-        {
-            other("a GraphQL schema")
-        }
         _ => Ok(()),
     }
 }

@@ -51,6 +51,8 @@ pub enum Syntax {
     Json,
     /// YAML 1.2.
     Yaml,
+    /// GraphQL's schema definition language.
+    Graphql,
 }
 
 impl Syntax {
@@ -60,6 +62,7 @@ impl Syntax {
         match self {
             Self::Json => "application/json",
             Self::Yaml => "application/yaml",
+            Self::Graphql => "application/graphql",
         }
     }
 
@@ -84,7 +87,7 @@ impl Syntax {
 pub(crate) fn read(text: &str, syntax: Syntax) -> Result<(Tree<'_>, NodeId), Refused> {
     match syntax {
         Syntax::Json => json::read(text),
-        Syntax::Yaml => yaml::read(text),
+        _ => yaml::read(text),
     }
 }
 

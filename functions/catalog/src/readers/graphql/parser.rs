@@ -37,6 +37,33 @@ pub(super) fn parse<'a>(text: &'a str, file: u32, parts: &mut usize) -> Parsed<D
     Ok(document)
 }
 
+/// Whether the first words of a text are those of a definition or a query. `type: object` is YAML, and `enum E { A = 0; }` could be protobuf.
+pub(super) fn begins(text: &str) -> bool {
+    let mut lexer = Lexer::new(text, 0);
+    let mut token = || lexer.token().ok().filter(|token| token.kind != Kind::End);
+    let Some(mut first) = token() else { return false };
+    if first.kind == Kind::Text {
+        let Some(described) = token() else { return false };
+        first = described;
+    }
+    let Some(second) = token() else { return false };
+    let is_name = second.kind == Kind::Name;
+    match first.text {
+        "schema" => matches!(second.text, "{" | "@"),
+        "query" | "mutation" | "subscription" => is_name || matches!(second.text, "{" | "("),
+        "directive" => second.text == "@",
+        "extend" => second.text == "schema" || Defined::of(second.text).is_some(),
+        "enum" => {
+            is_name && token().is_some_and(|mark| mark.text == "@" || mark.text == "{") && {
+                token();
+                token().is_some_and(|after| after.text != "=")
+            }
+        }
+        "fragment" => is_name,
+        keyword => Defined::of(keyword).is_some() && is_name,
+    }
+}
+
 struct Parser<'a, 'b> {
     lexer: Lexer<'a>,
     /// The next token.
@@ -145,16 +172,19 @@ impl<'a> Parser<'a, '_> {
 
     fn definition(&mut self, document: &mut Document<'a>) -> Parsed<()> {
         self.part()?;
+        let described = self.token.at;
         let description = self.description()?;
         let start = self.token.at;
         if self.is_mark("{") || ["query", "mutation", "subscription", "fragment"].iter().any(|word| self.is_word(word))
         {
             return Err(Unread::Executable(start));
         }
-        let extends = self.is_word("extend");
-        if extends && !description.is_empty() {
-            return self.unexpected("a definition after its description");
+        let is_definition = self.is_word("schema") || Defined::of(self.token.text).is_some();
+        if !description.is_empty() && self.token.kind == Kind::Name && !is_definition {
+            let message = "the description that begins here is not followed by a definition".to_owned();
+            return Err(Fault { at: described, message }.into());
         }
+        let extends = self.is_word("extend");
         if extends {
             self.advance()?;
         }

@@ -284,7 +284,7 @@ fn what_is_no_schema_is_refused_with_its_place() {
         ("schema { read: Query }", ("syntax", 1, 10)),
         ("schema @a", ("syntax", 1, 10)),
         ("extend type A", ("syntax", 1, 14)),
-        ("\"text\" extend type A { a: Int }", ("syntax", 1, 8)),
+        ("\"text\" extend type A { a: Int }", ("syntax", 1, 1)),
         ("extend directive @a on FIELD", ("syntax", 1, 8)),
         ("type A { a: Int } ;", ("syntax", 1, 19)),
         ("openapi: 3.1.0", ("syntax", 1, 1)),
@@ -430,6 +430,67 @@ fn what_is_missing_stands_in_the_surface_as_any() {
     assert_eq!((&ty.shape, surface.position(ty.element).unwrap().line), (&Shape::Any, 2));
     assert_eq!(surface.facet(ty.element, "surface.unresolved").unwrap().text(), "\"Missing\"");
     assert_eq!(surface.types.iter().filter(|ty| surface.facet(ty.element, "surface.unresolved").is_some()).count(), 2);
+}
+
+#[test]
+fn it_is_known_by_its_name_or_its_first_words() {
+    for good in [
+        EVERYTHING,
+        "# Types\ntype A { a: Int }",
+        "\"An A\" type A",
+        "extend type A { a: Int }",
+        "schema @a { query: Q }",
+        "directive @a on FIELD",
+        "enum E { A B }",
+        "query { a }",
+        "fragment F on A { a }",
+    ] {
+        assert!(looks_like(good), "{good}");
+    }
+    for bad in [
+        "",
+        "# nothing",
+        "type: object",
+        "{\"openapi\": \"3.1.0\"}",
+        "openapi: 3.1.0",
+        "schema: {type: string}",
+        "syntax = \"proto3\";",
+        "message A { int32 a = 1; }",
+        "enum E { A = 0; B = 1; }",
+        "#%RAML 1.0\ntitle: A",
+        "<definitions/>",
+        "\"type\": 1",
+    ] {
+        assert!(!looks_like(bad), "{bad}");
+    }
+    let mut files = Files::one("schema/b.graphqls", Vec::new());
+    for path in ["a.GQL", "c.graphql", "d.json", "graphql"] {
+        files.add(path, Vec::new());
+    }
+    assert_eq!(roots(&files), ["a.GQL", "c.graphql", "schema/b.graphqls"]);
+}
+
+#[test]
+fn an_upload_is_known_and_its_root_fields_are_listed_and_routed() {
+    use crate::domain::routes::parts;
+    use crate::upload::{Hint, Syntax, read};
+
+    let text = "\ntype Query {\n  user(id: ID!): Int @deprecated }\ntype Mutation { add: Int }";
+    let named = Hint { filename: Some("api/schema.graphql"), ..Hint::default() };
+    for hint in [Hint::default(), named, Hint { format: Some("GraphQL"), ..Hint::default() }] {
+        let document = read(text.as_bytes(), hint).unwrap();
+        assert_eq!((&*document.format, document.syntax), ("graphql", Syntax::Graphql));
+        let listed: Vec<(&str, &str, &str, u32, bool)> = document
+            .operations
+            .iter()
+            .map(|one| (&*one.id, &*one.method, &*one.path, one.line, one.deprecated))
+            .collect();
+        assert_eq!(listed, [("Query.user", "QUERY", "user", 3, true), ("Mutation.add", "MUTATION", "add", 4, false)]);
+        let routes = parts(&document.operations).concat();
+        assert_eq!((routes[1].n, &*routes[1].method, &*routes[1].path), (1, "MUTATION", "add"));
+    }
+    assert_eq!(read(b"query { a }", Hint::default()).unwrap_err().code, "executable");
+    assert!(read(text.as_bytes(), Hint { format: Some("openapi"), ..Hint::default() }).is_err());
 }
 
 #[test]

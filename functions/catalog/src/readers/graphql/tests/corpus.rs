@@ -127,9 +127,24 @@ process.stdin.setEncoding("utf8").on("data", (part) => (input += part)).on("end"
 });
 "#;
 
-fn reference(packages: &Path, text: &str) -> serde_json::Value {
+/// Where graphql-js finds each of a list of schemas broken.
+const BROKEN: &str = r#"
+const { parse, Kind } = require("graphql");
+let input = "";
+process.stdin.setEncoding("utf8").on("data", (part) => (input += part)).on("end", () => {
+  console.log(JSON.stringify(JSON.parse(input).map((text) => {
+    try {
+      return parse(text).definitions.some((node) => node.kind === Kind.OPERATION_DEFINITION || node.kind === Kind.FRAGMENT_DEFINITION);
+    } catch (error) {
+      return error.locations[0];
+    }
+  })));
+});
+"#;
+
+fn reference(packages: &Path, script: &str, text: &str) -> serde_json::Value {
     let mut node = Command::new("node")
-        .args(["-e", REFERENCE])
+        .args(["-e", script])
         .env("NODE_PATH", packages)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -140,6 +155,11 @@ fn reference(packages: &Path, text: &str) -> serde_json::Value {
     let output = node.wait_with_output().unwrap();
     assert!(output.status.success());
     serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn packages() -> PathBuf {
+    let packages = std::env::var_os("DOORWAY_NODE_PACKAGES").map(PathBuf::from);
+    packages.expect("DOORWAY_NODE_PACKAGES names the folder of node's packages")
 }
 
 type Places = BTreeMap<String, (u64, u64)>;
@@ -182,8 +202,7 @@ fn items(surface: &Surface) -> Places {
 #[test]
 #[ignore = "needs graphql-js, one of the reference tools that `cargo ci` installs"]
 fn reference_graphql_js_finds_the_same_at_the_same_lines() {
-    let packages = std::env::var_os("DOORWAY_NODE_PACKAGES").map(PathBuf::from);
-    let packages = packages.expect("DOORWAY_NODE_PACKAGES names the folder of node's packages");
+    let packages = packages();
     let Some(corpus) = corpus() else { return };
     let mut all = documents(&corpus);
     all.push(("everything".to_owned(), super::EVERYTHING.to_owned(), false));
@@ -195,7 +214,7 @@ fn reference_graphql_js_finds_the_same_at_the_same_lines() {
     );
     let (mut read, mut refused, mut count) = (0, 0, 0);
     for (id, text, _) in all {
-        let expected = reference(&packages, &text);
+        let expected = reference(&packages, REFERENCE, &text);
         match read_one(&text) {
             Err(ours) => {
                 let place = match (&expected["error"], &expected["executable"]) {
@@ -215,4 +234,28 @@ fn reference_graphql_js_finds_the_same_at_the_same_lines() {
     }
     println!("graphql-js agrees on {read} schemas with {count} operations, and on {refused} refusals");
     assert!(read > 30 && refused > 3 && count > 500);
+}
+
+#[test]
+#[ignore = "needs graphql-js, one of the reference tools that `cargo ci` installs"]
+fn reference_graphql_js_refuses_the_same_broken_schemas_at_the_same_place() {
+    let texts = super::laws::damaged(3_000);
+    let expected = reference(&packages(), BROKEN, &serde_json::to_string(&texts).unwrap());
+    let (mut broken, mut good) = (0, 0);
+    for (text, expected) in texts.iter().zip(expected.as_array().unwrap()) {
+        let found = read_one(text);
+        match (expected, found) {
+            (serde_json::Value::Bool(false), Ok(_)) => good += 1,
+            // Where queries begin we stop, whatever comes then.
+            (_, Err(refused)) if refused.code == "executable" => assert_ne!(*expected, false, "{text}"),
+            (serde_json::Value::Object(at), Err(refused)) => {
+                let place = (at["line"].as_u64(), at["column"].as_u64());
+                assert_eq!((refused.line.map(u64::from), refused.column.map(u64::from)), place, "{refused}: {text}");
+                broken += 1;
+            }
+            (_, found) => panic!("graphql-js says {expected}, we say {:?}: {text}", found.map(|_| "read")),
+        }
+    }
+    println!("graphql-js agrees on {broken} broken schemas and on {good} good ones");
+    assert!(broken > 500 && good > 100);
 }

@@ -234,3 +234,31 @@ fn every_edit_has_a_digest_of_its_own() {
         known.push(digest);
     }
 }
+
+/// Schemas with small damage: tokens that are missing, doubled, exchanged or come from elsewhere. Always the same ones.
+pub(super) fn damaged(count: usize) -> Vec<String> {
+    let (whole, _) = tokens(EVERYTHING);
+    let mut state = 1_usize;
+    let mut below = |limit: usize| {
+        // Knuth's constants for 64 bits; the high bits are the good ones.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % limit
+    };
+    let one = |_| {
+        let mut tokens = whole.clone();
+        for _ in 0..=below(2) {
+            let at = below(tokens.len());
+            match below(4) {
+                0 => drop(tokens.remove(at)),
+                1 => tokens.insert(at, tokens[at].clone()),
+                2 => tokens[at] = WORDS[below(WORDS.len())].to_owned(),
+                _ => {
+                    let other = below(tokens.len());
+                    tokens.swap(at, other);
+                }
+            }
+        }
+        tokens.join(if below(2) == 0 { " " } else { "\n" })
+    };
+    (0..count).map(one).collect()
+}
