@@ -10,7 +10,7 @@ fn main() {
         let bytes = std::fs::read(&path).unwrap();
         let name = path.rsplit('/').next();
         let started = Instant::now();
-        match read(&bytes, Hint { format: None, filename: name }) {
+        match read(&bytes, Hint { filename: name, ..Hint::default() }) {
             Err(refused) => println!("{path}: refused: {refused}"),
             Ok(document) => {
                 let reading = started.elapsed();
@@ -18,14 +18,14 @@ fn main() {
                 let packed = document.surface.pack();
                 let surface = &document.surface;
                 println!(
-                    "{path}: {} bytes in {reading:?}; {} operations, {} types, {} elements, {} warnings; packed {} bytes ({:.3}) in {:?}; {}",
+                    "{path}: {} bytes in {reading:?}; {} operations, {} types, {} elements, {} warnings; packed {} bytes ({} per mille) in {:?}; {}",
                     bytes.len(),
                     surface.operations.len(),
                     surface.types.len(),
                     surface.positions.len(),
                     document.warnings.len(),
                     packed.len(),
-                    packed.len() as f64 / bytes.len() as f64,
+                    packed.len() * 1_000 / bytes.len().max(1),
                     started.elapsed(),
                     surface.digest,
                 );

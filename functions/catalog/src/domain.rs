@@ -166,8 +166,11 @@ pub struct Version {
     pub format: String,
     /// The format's version.
     pub format_version: String,
-    /// JSON or YAML.
+    /// JSON, YAML, or the kind of archive.
     pub syntax: Syntax,
+    /// The file of an archive that it is about, or the document's file name.
+    #[serde(default)]
+    pub root: String,
     /// What the document calls itself.
     pub title: String,
     /// What the document calls its version.
@@ -229,6 +232,7 @@ impl Version {
             format: document.format.clone(),
             format_version: document.format_version.clone(),
             syntax: document.syntax,
+            root: document.root.clone(),
             title: document.title.clone(),
             document_version: document.api_version.clone(),
             operations: count(document.operations.len()),

@@ -54,12 +54,19 @@ impl From<Error> for Problem {
             Error::Packing(detail) => Self::new(Kind::DocumentInvalid, detail.clone()).field("", detail),
             Error::Document(error) => {
                 let kind = match error.code {
-                    "too-large" => Kind::TooLarge,
+                    "too-large" | "too-many-files" | "archive-ratio" => Kind::TooLarge,
                     _ if error.is_unsupported() => Kind::FormatUnknown,
                     _ => Kind::DocumentInvalid,
                 };
+                // One document has no name that would help.
+                let file = error
+                    .file
+                    .as_deref()
+                    .filter(|file| file.contains(['/', '.']))
+                    .map_or(String::new(), |file| format!("{file}, "));
                 let place = match (error.line, error.column) {
-                    (Some(line), Some(column)) => format!("Line {line}, column {column}: "),
+                    (Some(line), Some(column)) if file.is_empty() => format!("Line {line}, column {column}: "),
+                    (Some(line), Some(column)) => format!("{file}line {line}, column {column}: "),
                     _ => String::new(),
                 };
                 let mut problem = Self::new(kind, format!("{place}{}", error.message));

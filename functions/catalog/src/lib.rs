@@ -22,6 +22,7 @@ pub mod readers;
 #[allow(unused_qualifications)] // utoipa writes types out in full.
 mod routes;
 mod store;
+pub mod summary;
 pub mod upload;
 
 use shared::chassis::hop::Hops;

@@ -4,6 +4,7 @@ mod apis;
 mod public;
 mod search;
 mod services;
+mod surfaces;
 mod versions;
 mod views;
 
@@ -40,6 +41,8 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(versions::upload_version, versions::list_versions))
         .routes(routes!(versions::get_version))
         .routes(routes!(versions::get_document))
+        .routes(routes!(versions::get_surface))
+        .routes(routes!(surfaces::read_surface))
         .routes(routes!(versions::list_operations))
         .routes(routes!(versions::publish_version))
         .routes(routes!(versions::deprecate_version))

@@ -1,10 +1,12 @@
 //! Uploads: what was sent becomes files, the files' format is found out, and their reader makes the surface.
 
+mod archive;
+
 use shared::surface::{OperationKind, Surface};
 
 use crate::domain::Operation;
 pub use crate::readers::tree::Syntax;
-use crate::readers::{Files, graphql, openapi, quote};
+use crate::readers::{Files, graphql, openapi, quote, tree};
 pub use crate::readers::{Refused, UPLOAD_BYTES_MAX, Warning};
 
 /// An upload that was read.
@@ -14,8 +16,10 @@ pub struct Document {
     pub format: String,
     /// The version of the format that the document says it is written in, for example `3.0.3`.
     pub format_version: String,
-    /// How its root is written.
+    /// How it is written, or what kind of archive it came in.
     pub syntax: Syntax,
+    /// The path of the file that it is about: with it, the same bytes are read the same way again; empty for all files that are GraphQL.
+    pub root: String,
     /// Its title, empty where it has none.
     pub title: String,
     /// Its own name of its version; empty where it has none.
@@ -35,19 +39,31 @@ pub struct Hint<'a> {
     pub format: Option<&'a str>,
     /// A file's name, of which the ending counts: `.json`, `.yaml` or `.yml`.
     pub filename: Option<&'a str>,
+    /// The path in an archive of the file that it is about.
+    pub root: Option<&'a str>,
 }
 
-/// Reads an upload that is one document.
+/// Reads an upload: one document, or an archive of several files.
 ///
 /// # Errors
-/// Everything that keeps it from being read, with the line where there is one.
+/// Everything that keeps it from being read, with the file and the line where there is one.
 pub fn read(bytes: &[u8], hint: Hint<'_>) -> Result<Document, Refused> {
     if bytes.len() > UPLOAD_BYTES_MAX {
         let message = format!("The document has {} bytes; {UPLOAD_BYTES_MAX} is the most that is read.", bytes.len());
         return Err(Refused::new("too-large", message));
     }
+    if let Some(kind) = archive::kind(bytes) {
+        let files = archive::open(bytes, kind)?;
+        let roots = match hint.root {
+            Some(root) => vec![root],
+            None => find_roots(&files, hint)?,
+        };
+        let document = read_files(&files, &roots, hint)?;
+        return Ok(Document { syntax: kind, ..document });
+    }
     // The name is for people and for its ending: the only file has no other to be told from.
-    let path = hint.filename.and_then(|name| name.rsplit(['/', '\\']).next()).filter(|name| !name.is_empty());
+    let path =
+        hint.root.or(hint.filename).and_then(|name| name.rsplit(['/', '\\']).next()).filter(|name| !name.is_empty());
     let path = path.unwrap_or("document");
     read_files(&Files::one(path, bytes.to_vec()), &[path], hint)
 }
@@ -58,18 +74,20 @@ pub fn read(bytes: &[u8], hint: Hint<'_>) -> Result<Document, Refused> {
 /// Everything that keeps it from being read, with the file and the line where there is one.
 pub fn read_files(files: &Files, roots: &[&str], hint: Hint<'_>) -> Result<Document, Refused> {
     let root = roots.first().copied().unwrap_or_default();
-    let text = files.text(root)?;
-    let is_graphql = is_graphql(text, root, hint);
-    let (surface, warnings) = if is_graphql {
-        graphql::read(files, roots)?
+    let is_graphql = is_graphql(files, root, hint);
+    let (syntax, (surface, warnings)) = if is_graphql {
+        (Syntax::Graphql, graphql::read(files, roots)?)
     } else {
+        let text = files.text(root)?;
         sniff(text, root, hint)?;
-        openapi::read(files, roots)?
+        (Syntax::of(root, text), openapi::read(files, roots)?)
     };
     Ok(Document {
         format: if is_graphql { "graphql" } else { "openapi" }.to_owned(),
         format_version: surface.format_version.0.to_string(),
-        syntax: if is_graphql { Syntax::Graphql } else { Syntax::of(root, text) },
+        syntax,
+        // Several are all there are: none of them is to be named.
+        root: if roots.len() == 1 { root.to_owned() } else { String::new() },
         title: surface.title.0.to_string(),
         api_version: surface.api_version.0.to_string(),
         operations: operations(&surface),
@@ -79,10 +97,46 @@ pub fn read_files(files: &Files, roots: &[&str], hint: Hint<'_>) -> Result<Docum
 }
 
 /// Whether it is GraphQL: by what the sender says, by its name, or else by how it begins.
-fn is_graphql(text: &str, path: &str, hint: Hint<'_>) -> bool {
+fn is_graphql(files: &Files, path: &str, hint: Hint<'_>) -> bool {
     match hint.format {
         Some(format) => format.eq_ignore_ascii_case("graphql"),
-        None => graphql::is_named(path) || path.rsplit_once('.').is_none() && graphql::looks_like(text),
+        None if path.contains('.') => graphql::is_named(path),
+        None => files.text(path).is_ok_and(graphql::looks_like),
+    }
+}
+
+/// The files of an archive that it is about: the only one that says of itself that it is an API, or all that are GraphQL.
+fn find_roots<'f>(files: &'f Files, hint: Hint<'_>) -> Result<Vec<&'f str>, Refused> {
+    let graphql = graphql::roots(files);
+    if hint.format.is_some_and(|format| format.eq_ignore_ascii_case("graphql")) && !graphql.is_empty() {
+        return Ok(graphql);
+    }
+    let is_root = |path: &&str| {
+        let Ok(text) = files.text(path) else { return false };
+        let is_marked = text.contains("openapi") || text.contains("swagger");
+        is_marked
+            && tree::read(text, Syntax::of(path, text))
+                .is_ok_and(|(tree, root)| ["openapi", "swagger"].iter().any(|key| tree.get(root, key).is_some()))
+    };
+    let roots: Vec<&str> = if files.len() == 1 {
+        files.paths().collect()
+    } else {
+        files.paths().filter(|path| Syntax::is_named(path)).filter(is_root).take(10).collect()
+    };
+    match roots[..] {
+        [root] => Ok(vec![root]),
+        [] if !graphql.is_empty() => Ok(graphql),
+        [] => Err(Refused::new("root", format!("None of the files is an API's document; {}.", openapi::READ))),
+        _ => {
+            let shown: Vec<String> = roots.iter().map(|path| quote(path)).collect();
+            Err(Refused::new(
+                "root",
+                format!(
+                    "Several files are an API's document: say with `root` which one is meant: {}.",
+                    shown.join(", ")
+                ),
+            ))
+        }
     }
 }
 

@@ -101,6 +101,29 @@ pub fn quoted(bytes: &[u8]) -> usize {
         .sum()
 }
 
+/// How a surface is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Showing {
+    /// All of it, packed, as JSON.
+    Packed,
+    /// A few lines for each part, as plain text.
+    Text,
+    /// Its types as a diagram.
+    Diagram,
+}
+
+/// Chooses how a surface is shown to a receiver of this header.
+#[must_use]
+pub fn showing(accept: Option<&str>) -> Showing {
+    let weight = |name| accept.map_or(0, |header| quality(header, name));
+    let (text, diagram) = (weight("text/plain"), weight("text/vnd.mermaid"));
+    match weight("application/json") {
+        json if diagram > json.max(text) => Showing::Diagram,
+        json if text > json => Showing::Text,
+        _ => Showing::Packed,
+    }
+}
+
 /// The weight in thousandths that a header gives to exactly this name (RFC 9110, 12.4.2); `*` is not meant: who only says "anything" expects the document itself.
 fn quality(header: &str, name: &str) -> u32 {
     header

@@ -35,6 +35,7 @@ fn version(api: &Api) -> Version {
         format: "openapi".into(),
         format_version: "3.1.0".into(),
         syntax: Syntax::Yaml,
+        root: String::new(),
         title: String::new(),
         api_version: String::new(),
         operations: vec![],

@@ -12,6 +12,10 @@ mod security;
 mod shapes;
 
 #[cfg(test)]
+mod meaning;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;

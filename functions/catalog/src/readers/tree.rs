@@ -53,6 +53,10 @@ pub enum Syntax {
     Yaml,
     /// GraphQL's schema definition language.
     Graphql,
+    /// Several files in a zip archive.
+    Zip,
+    /// Several files in a tar archive.
+    Tar,
 }
 
 impl Syntax {
@@ -63,6 +67,8 @@ impl Syntax {
             Self::Json => "application/json",
             Self::Yaml => "application/yaml",
             Self::Graphql => "application/graphql",
+            Self::Zip => "application/zip",
+            Self::Tar => "application/x-tar",
         }
     }
 

@@ -18,7 +18,7 @@ use shared::time::Time;
 use utoipa::{IntoParams, ToSchema};
 
 use super::views::{VersionView, VersionWithWarnings};
-use super::{ApiName, revised, tell_door};
+use super::{ApiName, revised, surfaces, tell_door};
 use crate::AppState;
 use crate::domain::document::{self, Sending};
 use crate::domain::{Api, Version, VersionLabel, VersionName, routes, words};
@@ -40,6 +40,9 @@ pub(super) struct UploadQuery {
     /// The document's file name: an ending `.json`, `.yaml` or `.yml` says how it is written, where that is not to be found out.
     #[param(max_length = 255)]
     filename: Option<String>,
+    /// In an archive, the path of the file that the version is about, where that is not to be found out.
+    #[param(max_length = 500)]
+    root: Option<String>,
 }
 
 /// A version's address. By name, so that a wrong part of it is named.
@@ -60,7 +63,7 @@ async fn own_version(app: &AppState, caller: &Principal, path: &VersionPath) -> 
 }
 
 /// The document of a body that came packed, and whether the packing is one to keep.
-fn unpacked(headers: &HeaderMap, body: &[u8]) -> Result<Option<(Vec<u8>, bool)>, Error> {
+pub(super) fn unpacked(headers: &HeaderMap, body: &[u8]) -> Result<Option<(Vec<u8>, bool)>, Error> {
     let header = |name| {
         headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default().to_ascii_lowercase()
     };
@@ -95,7 +98,10 @@ fn draft(
     query: UploadQuery,
     now: Time,
 ) -> Result<(Version, Content), Error> {
-    let read = upload::read(bytes, Hint { format: query.format.as_deref(), filename: query.filename.as_deref() })?;
+    let read = {
+        let (format, filename) = (query.format.as_deref(), query.filename.as_deref());
+        upload::read(bytes, Hint { format, filename, root: query.root.as_deref() })?
+    };
     let routes_bytes = routes::bytes_of(&read.operations);
     if routes_bytes > routes::ROUTES_BYTES_MAX {
         return Err(Error::TooLarge(format!(
@@ -136,8 +142,8 @@ fn draft(
 #[utoipa::path(post, path = "/v1/catalog/apis/{api}/versions", operation_id = "upload_version", tag = "versions", security(("token" = ["catalog:write"])),
     params(("api" = ApiName, Path), UploadQuery,
         ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request gets the same answer for a day.", min_length = 1, max_length = 255, pattern = "^[ -~]+$")),
-    request_body(description = "An OpenAPI document (3.0 or 3.1), at most 32 MB, in JSON or YAML, whatever type is named; packed as `application/gzip`.",
-        content((String = "application/json"), (String = "application/yaml"), (String = "application/gzip"), (String = "text/plain"), (String = "application/octet-stream"))),
+    request_body(description = "An OpenAPI document (2.0, 3.0, 3.1 or 3.2), at most 32 MB, in JSON or YAML, whatever type is named; packed as `application/gzip`; or several files as a zip, a tar, or a tar packed with gzip.",
+        content((String = "application/json"), (String = "application/yaml"), (String = "application/gzip"), (String = "application/zip"), (String = "text/plain"), (String = "application/octet-stream"))),
     responses((status = 201, body = VersionWithWarnings, headers(("ETag" = String), ("Location" = String)))))]
 #[allow(clippy::too_many_arguments)] // Each is a part of the request.
 pub(super) async fn upload_version(
@@ -220,6 +226,26 @@ pub(super) async fn get_document(
 ) -> Result<Response, Problem> {
     let version = own_version(&app, &caller, &path).await?;
     send(&app, &version, &headers).await
+}
+
+/// Shows a version's surface: its operations and types, whatever the format. As JSON (packed: `v`, `digest`, `texts`, `tables`, beside the
+/// `warnings`), as `text/plain` for people, or its types as a diagram, `text/vnd.mermaid`.
+#[utoipa::path(get, path = "/v1/catalog/apis/{api}/versions/{version}/surface", operation_id = "get_surface", tag = "versions", security(("token" = ["catalog:read"])),
+    params(("api" = ApiName, Path), ("version" = VersionName, Path)),
+    responses((status = 200, description = "The surface.", content(("application/json"), ("text/plain"), ("text/vnd.mermaid"), ("application/gzip")))))]
+pub(super) async fn get_surface(
+    caller: Caller<needs::CatalogRead>,
+    State(app): State<AppState>,
+    Path(path): Path<VersionPath>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let version = own_version(&app, &caller, &path).await?;
+    let packed = app.store.document(&version).await?;
+    let (bytes, _) = document::unpack(&packed).map_err(Problem::internal)?;
+    let hint = Hint { format: Some(&version.format), filename: None, root: Some(&version.root) };
+    let read =
+        upload::read(&bytes, Hint { root: hint.root.filter(|root| !root.is_empty()), ..hint }).map_err(Error::from)?;
+    surfaces::show(&read, &headers)
 }
 
 /// A document as this receiver can take it.

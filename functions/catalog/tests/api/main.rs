@@ -9,6 +9,7 @@ mod naming;
 mod public;
 mod retried;
 mod seeing;
+mod surfaces;
 
 use catalog::App;
 use house::{Answer, Who, door_secret};

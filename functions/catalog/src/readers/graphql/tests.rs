@@ -490,6 +490,23 @@ fn an_upload_is_known_and_its_root_fields_are_listed_and_routed() {
         assert_eq!((routes[1].n, &*routes[1].method, &*routes[1].path), (1, "MUTATION", "add"));
     }
     assert_eq!(read(b"query { a }", Hint::default()).unwrap_err().code, "executable");
+    // An archive: all its files that are GraphQL, or the one that is named.
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, text) in [
+        ("a/more.gql", "extend type Query { more: Int }"),
+        ("query.graphql", "type Query { a: Int }"),
+        ("read.md", "# Me"),
+    ] {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, path, text.as_bytes()).unwrap();
+    }
+    let archive = archive.into_inner().unwrap();
+    let whole = read(&archive, Hint::default()).unwrap();
+    assert_eq!((&*whole.root, whole.operations.len(), &*whole.warnings), ("", 2, &[][..]));
+    let one = read(&archive, Hint { root: Some("query.graphql"), ..Hint::default() }).unwrap();
+    assert_eq!((&*one.root, one.operations.len()), ("query.graphql", 1));
     assert!(read(text.as_bytes(), Hint { format: Some("openapi"), ..Hint::default() }).is_err());
 }
 

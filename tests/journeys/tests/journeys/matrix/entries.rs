@@ -142,6 +142,10 @@ pub(super) const TABLE: &[Entry] = &[
     provider("get_document", &[200], Nothing, |ids| {
         get(format!("/v1/catalog/apis/{}/versions/1.0.0/document", ids.api))
     }),
+    provider("get_surface", &[200], Nothing, |ids| get(format!("/v1/catalog/apis/{}/versions/1.0.0/surface", ids.api))),
+    provider("read_surface", &[200], Same, |_| {
+        Call::post("/v1/catalog/surfaces".to_owned()).body("application/yaml", weather::DOCUMENT)
+    }),
     provider("list_operations", &[200], Nothing, |ids| {
         get(format!("/v1/catalog/apis/{}/versions/1.0.0/operations", ids.api))
     }),
