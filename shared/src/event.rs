@@ -296,9 +296,9 @@ pub struct RoutesState {
 pub struct Route {
     /// The operation's number within the version, counted from 0.
     pub n: u32,
-    /// The HTTP method in upper case.
+    /// The HTTP method in upper case; `QUERY`, `MUTATION` or `SUBSCRIPTION` for a root field of GraphQL.
     pub method: String,
-    /// The path, with parameters in braces.
+    /// The path, with parameters in braces; or a root field's name, which does not begin with `/` as every path does.
     pub path: String,
     /// The operation's id.
     pub operation: String,

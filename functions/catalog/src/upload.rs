@@ -6,25 +6,25 @@ use shared::surface::{OperationKind, Surface};
 
 use crate::domain::Operation;
 pub use crate::readers::tree::Syntax;
-use crate::readers::{Files, openapi, quote, tree};
+use crate::readers::{Files, graphql, openapi, quote, tree};
 pub use crate::readers::{Refused, UPLOAD_BYTES_MAX, Warning};
 
 /// An upload that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
-    /// The family of its format: `openapi`.
+    /// The family of its format: `openapi` or `graphql`.
     pub format: String,
     /// The version of the format that the document says it is written in, for example `3.0.3`.
     pub format_version: String,
     /// How it is written, or what kind of archive it came in.
     pub syntax: Syntax,
-    /// The path of the file that it is about: with it, the same bytes are read the same way again.
+    /// The path of the file that it is about: with it, the same bytes are read the same way again; empty for all files that are GraphQL.
     pub root: String,
     /// Its title, empty where it has none.
     pub title: String,
     /// Its own name of its version; empty where it has none.
     pub api_version: String,
-    /// The operations that can be called over HTTP, in the order of the document.
+    /// The operations that are called one by one: those of HTTP and root fields of GraphQL, in the order of the document.
     pub operations: Vec<Operation>,
     /// What is wrong with it and does not keep it from being read, at most 101.
     pub warnings: Vec<Warning>,
@@ -35,7 +35,7 @@ pub struct Document {
 /// What the sender says about a document: it goes before what its bytes look like.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hint<'a> {
-    /// `openapi`, or nothing for "find out".
+    /// `openapi`, `graphql`, or nothing for "find out".
     pub format: Option<&'a str>,
     /// A file's name, of which the ending counts: `.json`, `.yaml` or `.yml`.
     pub filename: Option<&'a str>,
@@ -54,11 +54,11 @@ pub fn read(bytes: &[u8], hint: Hint<'_>) -> Result<Document, Refused> {
     }
     if let Some(kind) = archive::kind(bytes) {
         let files = archive::open(bytes, kind)?;
-        let root = match hint.root {
-            Some(root) => root.to_owned(),
-            None => find_root(&files)?,
+        let roots = match hint.root {
+            Some(root) => vec![root],
+            None => find_roots(&files, hint)?,
         };
-        let document = read_files(&files, &[&root], hint)?;
+        let document = read_files(&files, &roots, hint)?;
         return Ok(Document { syntax: kind, ..document });
     }
     // The name is for people and for its ending: the only file has no other to be told from.
@@ -74,14 +74,20 @@ pub fn read(bytes: &[u8], hint: Hint<'_>) -> Result<Document, Refused> {
 /// Everything that keeps it from being read, with the file and the line where there is one.
 pub fn read_files(files: &Files, roots: &[&str], hint: Hint<'_>) -> Result<Document, Refused> {
     let root = roots.first().copied().unwrap_or_default();
-    let text = files.text(root)?;
-    sniff(text, root, hint)?;
-    let (surface, warnings) = openapi::read(files, roots)?;
+    let is_graphql = is_graphql(files, root, hint);
+    let (syntax, (surface, warnings)) = if is_graphql {
+        (Syntax::Graphql, graphql::read(files, roots)?)
+    } else {
+        let text = files.text(root)?;
+        sniff(text, root, hint)?;
+        (Syntax::of(root, text), openapi::read(files, roots)?)
+    };
     Ok(Document {
-        format: "openapi".to_owned(),
+        format: if is_graphql { "graphql" } else { "openapi" }.to_owned(),
         format_version: surface.format_version.0.to_string(),
-        syntax: Syntax::of(root, text),
-        root: root.to_owned(),
+        syntax,
+        // Several are all there are: none of them is to be named.
+        root: if roots.len() == 1 { root.to_owned() } else { String::new() },
         title: surface.title.0.to_string(),
         api_version: surface.api_version.0.to_string(),
         operations: operations(&surface),
@@ -90,8 +96,21 @@ pub fn read_files(files: &Files, roots: &[&str], hint: Hint<'_>) -> Result<Docum
     })
 }
 
-/// The file of an archive that it is about: the only one that says of itself that it is an API.
-fn find_root(files: &Files) -> Result<String, Refused> {
+/// Whether it is GraphQL: by what the sender says, by its name, or else by how it begins.
+fn is_graphql(files: &Files, path: &str, hint: Hint<'_>) -> bool {
+    match hint.format {
+        Some(format) => format.eq_ignore_ascii_case("graphql"),
+        None if path.contains('.') => graphql::is_named(path),
+        None => files.text(path).is_ok_and(graphql::looks_like),
+    }
+}
+
+/// The files of an archive that it is about: the only one that says of itself that it is an API, or all that are GraphQL.
+fn find_roots<'f>(files: &'f Files, hint: Hint<'_>) -> Result<Vec<&'f str>, Refused> {
+    let graphql = graphql::roots(files);
+    if hint.format.is_some_and(|format| format.eq_ignore_ascii_case("graphql")) && !graphql.is_empty() {
+        return Ok(graphql);
+    }
     let is_root = |path: &&str| {
         let Ok(text) = files.text(path) else { return false };
         let is_marked = text.contains("openapi") || text.contains("swagger");
@@ -105,7 +124,8 @@ fn find_root(files: &Files) -> Result<String, Refused> {
         files.paths().filter(|path| Syntax::is_named(path)).filter(is_root).take(10).collect()
     };
     match roots[..] {
-        [root] => Ok(root.to_owned()),
+        [root] => Ok(vec![root]),
+        [] if !graphql.is_empty() => Ok(graphql),
         [] => Err(Refused::new("root", format!("None of the files is an API's document; {}.", openapi::READ))),
         _ => {
             let shown: Vec<String> = roots.iter().map(|path| quote(path)).collect();
@@ -120,14 +140,18 @@ fn find_root(files: &Files) -> Result<String, Refused> {
     }
 }
 
-/// The operations of a surface that can be called over HTTP by their path.
+/// The operations of a surface that are called one by one: over HTTP by their path, or as a root field of GraphQL by its name.
 fn operations(surface: &Surface) -> Vec<Operation> {
     let listed = surface.operations.iter().filter_map(|operation| {
-        let OperationKind::Http { method, path } = &operation.kind else { return None };
+        let (method, path) = match &operation.kind {
+            OperationKind::Http { method, path } => (method.to_string(), path.to_string()),
+            OperationKind::Field { root, name } => (format!("{root:?}").to_uppercase(), name.to_string()),
+            _ => return None,
+        };
         Some(Operation {
             id: operation.id.to_string(),
-            method: method.to_string(),
-            path: path.to_string(),
+            method,
+            path,
             summary: operation.summary.0.to_string(),
             deprecated: operation.deprecated,
             line: surface.position(operation.element).map_or(1, |position| position.line),
@@ -138,7 +162,7 @@ fn operations(surface: &Surface) -> Vec<Operation> {
 
 /// Refuses what is written in a format that has no reader, by what the sender says or else by how it begins.
 fn sniff(text: &str, path: &str, hint: Hint<'_>) -> Result<(), Refused> {
-    let read = openapi::READ;
+    let read = format!("{}; {}", openapi::READ, graphql::READ);
     let other =
         |name: &str| Err(Refused::new("format", format!("This is {name}, which is not read; {read}.")).at(path, 1, 1));
     match hint.format.map(str::to_ascii_lowercase).as_deref() {
@@ -151,7 +175,6 @@ fn sniff(text: &str, path: &str, hint: Hint<'_>) -> Result<(), Refused> {
     match ending.as_deref() {
         Some("json" | "yaml" | "yml") => return Ok(()),
         Some("proto") => return other("a Protocol Buffers file"),
-        Some("graphql" | "graphqls" | "gql") => return other("a GraphQL schema"),
         Some("wsdl" | "xml" | "xsd") => return other("an XML document"),
         Some("raml") => return other("a RAML document"),
         _ => {}
@@ -167,14 +190,6 @@ fn sniff(text: &str, path: &str, hint: Hint<'_>) -> Result<(), Refused> {
     let code = |line: &&str| !line.is_empty() && !line.starts_with(['#', '/', '"', '*']);
     match start.lines().map(str::trim).find(code) {
         Some(line) if line.starts_with("syntax") && line.contains('=') => other("a Protocol Buffers file"),
-        Some(line)
-            if ["type ", "schema ", "interface ", "enum ", "input ", "scalar ", "directive ", "union ", "extend "]
-                .iter()
-                .any(|word| line.starts_with(word))
-                && line.contains('{') | !line.contains(':') =>
-        {
-            other("a GraphQL schema")
-        }
         _ => Ok(()),
     }
 }

@@ -41,7 +41,8 @@ impl Routes {
     #[must_use]
     pub fn new(routes: impl IntoIterator<Item = Route>) -> Self {
         let mut by_length: HashMap<usize, Vec<Compiled>> = HashMap::new();
-        for route in routes {
+        // Root fields of GraphQL have a name in the place of a path: no path leads to them.
+        for route in routes.into_iter().filter(|route| route.path.starts_with('/')) {
             let segments: Vec<_> = split(&route.path).map(Segment::parse).collect();
             by_length.entry(segments.len()).or_default().push(Compiled { segments, route });
         }
@@ -143,6 +144,13 @@ mod tests {
             Match::Methods(methods) => methods.into_iter().collect::<Vec<_>>().join(","),
             Match::Nothing => "-".into(),
         }
+    }
+
+    #[test]
+    fn no_path_leads_to_a_root_field_of_graphql() {
+        let routes = routes(&["QUERY users", "QUERY /me"]);
+        assert_eq!(found(&routes, "QUERY", "/users"), "-");
+        assert_eq!(found(&routes, "QUERY", "/me"), "/me");
     }
 
     #[test]

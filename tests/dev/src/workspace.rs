@@ -13,6 +13,8 @@ use std::{
 pub const BINARIES: &str = "DOORWAY_BINARIES";
 /// Names the folder of the programs that `cargo ci` installed: `schemathesis`, `cfn-lint`, `sam`.
 pub const TOOLS: &str = "DOORWAY_TOOLS";
+/// Names the folder of the packages of Node that `cargo ci` installed, which the readers of documents are compared with.
+pub const NODE_PACKAGES: &str = "DOORWAY_NODE_PACKAGES";
 
 /// Which profile of cargo's the functions are built with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,6 +11,7 @@
 //! sense of (syntax, encoding, limits, an unknown version) is [`Refused`] with its line; what it can live with, references that lead nowhere among it, is a
 //! warning with its line.
 
+pub mod graphql;
 pub mod openapi;
 pub mod protobuf;
 pub(crate) mod tree;

@@ -51,6 +51,8 @@ pub enum Syntax {
     Json,
     /// YAML 1.2.
     Yaml,
+    /// GraphQL's schema definition language.
+    Graphql,
     /// Several files in a zip archive.
     Zip,
     /// Several files in a tar archive.
@@ -64,6 +66,7 @@ impl Syntax {
         match self {
             Self::Json => "application/json",
             Self::Yaml => "application/yaml",
+            Self::Graphql => "application/graphql",
             Self::Zip => "application/zip",
             Self::Tar => "application/x-tar",
         }

@@ -16,6 +16,9 @@ const DRIVERS: [&str; 2] = ["schemathesis", "protoc"];
 const PROXY: &str = "proxy";
 const NGINX: &str = "nginx";
 
+/// The readers of documents against others' tools; these tests are ignored in a plain `cargo test`, because they need those.
+const REFERENCE: &str = "reference tools";
+
 fn main() -> ExitCode {
     let mut report = Report::start();
     let installation = Installation::begin();
@@ -95,6 +98,7 @@ fn test(report: &mut Report, tools: Option<&Tools>) {
     all.args(["test", "--workspace", "--no-fail-fast"]).env(workspace::BINARIES, &binaries);
     report.run_tests("cargo test", &mut all);
     side_by_side(report);
+    references(report);
 
     for driver in DRIVERS {
         let Some(tools) = tools else {
@@ -107,5 +111,19 @@ fn test(report: &mut Report, tools: Option<&Tools>) {
             .env(workspace::BINARIES, &binaries)
             .env(workspace::TOOLS, tools.folder());
         report.run_ignored(driver, &mut command);
+    }
+}
+
+fn references(report: &mut Report) {
+    match tools::node_packages() {
+        Ok(packages) => {
+            let mut command = workspace::cargo();
+            command
+                .args(["test", "--workspace", "--lib", "reference_", "--", "--ignored", "--nocapture"])
+                .env(workspace::NODE_PACKAGES, packages);
+            report.run_ignored(REFERENCE, &mut command);
+        }
+        Err(reason) if std::env::var_os("CI").is_some() => report.fail(REFERENCE, &reason),
+        Err(reason) => report.skip(REFERENCE, &reason),
     }
 }

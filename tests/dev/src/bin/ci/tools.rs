@@ -80,3 +80,8 @@ fn install() -> Result<Tools, String> {
 pub(crate) fn nginx() -> Result<(), String> {
     tools::debian(&[("nginx", "nginx-light")])
 }
+
+/// The folder of the packages of Node, installed if they were not. Nothing of theirs runs while they are installed.
+pub(crate) fn node_packages() -> Result<PathBuf, String> {
+    tools::node("node", "tests/dev/node").map(|folder| folder.join("node_modules"))
+}
