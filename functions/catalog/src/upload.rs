@@ -163,8 +163,7 @@ fn operations(surface: &Surface) -> Vec<Operation> {
 /// Refuses what is written in a format that has no reader, by what the sender says or else by how it begins.
 fn sniff(text: &str, path: &str, hint: Hint<'_>) -> Result<(), Refused> {
     let read = format!("{}; {}", openapi::READ, graphql::READ);
-    let other =
-        |name: &str| Err(Refused::new("format", format!("This is {name}, which is not read; {read}.")).at(path, 1, 1));
+    let other = |name: &str| Err(Refused::new("format", format!("This is {name}, which is not read; {read}.")));
     match hint.format.map(str::to_ascii_lowercase).as_deref() {
         None | Some("openapi") => {}
         Some(format) => {

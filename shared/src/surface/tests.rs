@@ -226,12 +226,20 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_unpacked_names_only_what_is_there(plans in plans(), at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
+    fn whatever_is_unpacked_names_only_what_is_there(plans in plans(), at in any::<prop::sample::Index>(), byte in any::<u8>(), damage in 0..3) {
         let mut packed = surface(&plans, 0, false).pack();
-        let at = at.index(packed.len());
-        if cut { packed.truncate(at) } else { packed[at] = byte }
+        let whole = at.index(packed.len());
+        let tables = packed.windows(9).position(|window| window == b"\"tables\":").unwrap();
+        let numbers: Vec<usize> = (tables..packed.len()).filter(|place| packed[*place].is_ascii_digit()).collect();
+        match damage {
+            0 => packed.truncate(whole),
+            1 => packed[whole] = byte,
+            _ => packed[numbers[at.index(numbers.len())]] = b'0' + byte % 10,
+        }
         if let Ok(surface) = Surface::unpack(&packed) {
             let count = surface.types.len();
+            prop_assert!(named(&surface).iter().all(|id| (id.0 as usize) < count), "a type that is not there");
+            prop_assert!(surface.types.iter().all(|ty| (ty.element.0 as usize) < surface.positions.len()));
             prop_assert!(Digests::of(&surface).types.len() == count);
             for position in 0..u32::try_from(surface.positions.len()).unwrap() {
                 prop_assert!(surface.path(ElementId(position)).len() < packed.len() * 8);
@@ -239,6 +247,20 @@ proptest! {
             prop_assert_eq!(Surface::unpack(&surface.pack()), Ok(surface));
         }
     }
+}
+
+/// The types that a generated surface names.
+fn named(surface: &Surface) -> Vec<TypeId> {
+    let contents =
+        surface.operations.iter().flat_map(|operation| &operation.outcomes).flat_map(|outcome| &outcome.contents);
+    let of_types = surface.types.iter().flat_map(|ty| match &ty.shape {
+        Shape::Record(record) => record.fields.iter().map(|field| field.ty).collect(),
+        Shape::Union(union) => union.variants.iter().map(|variant| variant.ty).collect(),
+        Shape::List(list) => list.prefix.0.iter().copied().chain(list.items).collect(),
+        Shape::Nullable(inner) => vec![*inner],
+        _ => Vec::new(),
+    });
+    contents.map(|content| content.ty).chain(of_types).collect()
 }
 
 /// A plan whose targets are among `size` from `start` on.

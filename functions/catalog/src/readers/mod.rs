@@ -99,7 +99,8 @@ impl Files {
         })?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         if text.trim().is_empty() {
-            return Err(Refused::new("empty", "The document is empty.".to_owned()).at(path, 1, 1));
+            let refused = Refused::new("empty", "The document is empty.".to_owned());
+            return Err(Refused { file: Some(path.to_owned()), ..refused });
         }
         Ok(text)
     }
