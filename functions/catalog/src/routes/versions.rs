@@ -142,7 +142,7 @@ fn draft(
 #[utoipa::path(post, path = "/v1/catalog/apis/{api}/versions", operation_id = "upload_version", tag = "versions", security(("token" = ["catalog:write"])),
     params(("api" = ApiName, Path), UploadQuery,
         ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request gets the same answer for a day.", min_length = 1, max_length = 255, pattern = "^[ -~]+$")),
-    request_body(description = "An OpenAPI document (2.0, 3.0, 3.1 or 3.2), at most 32 MB, in JSON or YAML, whatever type is named; packed as `application/gzip`; or several files as a zip, a tar, or a tar packed with gzip.",
+    request_body(description = "An OpenAPI document (2.0, 3.0, 3.1 or 3.2, in JSON or YAML) or a GraphQL schema, at most 32 MB, whatever type is named; packed as `application/gzip`; or several files as a zip, a tar, or a tar packed with gzip.",
         content((String = "application/json"), (String = "application/yaml"), (String = "application/gzip"), (String = "application/zip"), (String = "text/plain"), (String = "application/octet-stream"))),
     responses((status = 201, body = VersionWithWarnings, headers(("ETag" = String), ("Location" = String)))))]
 #[allow(clippy::too_many_arguments)] // Each is a part of the request.

@@ -397,7 +397,7 @@ fn documents_that_cannot_be_read_are_refused_and_nothing_is_kept_of_them() {
                 "another format",
                 "version=1",
                 "application/json",
-                br#"{"swagger": "2.0", "info": {"title": "T", "version": "1"}, "paths": {}}"#.to_vec(),
+                br#"{"asyncapi": "3.0.0", "info": {"title": "T", "version": "1"}, "channels": {}}"#.to_vec(),
                 422,
                 "format-unknown",
             ),

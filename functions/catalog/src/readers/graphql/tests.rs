@@ -264,7 +264,7 @@ fn several_files_are_one_schema_and_queries_beside_it_are_left_out() {
 #[test]
 fn what_is_no_schema_is_refused_with_its_place() {
     for (text, expected) in [
-        ("", ("empty", 1, 1)),
+        ("", ("empty", 0, 0)),
         ("# nothing", ("empty", 1, 1)),
         ("type A {\n  a: Int", ("syntax", 2, 9)),
         ("type A {}", ("syntax", 1, 9)),

@@ -344,7 +344,7 @@ fn what_makes_no_sense_is_refused_with_its_line() {
     assert_eq!(refused("/* no end"), ("syntax", Some(1)));
     assert_eq!(refused("option a = \"\\q\";"), ("syntax", Some(1)));
     assert_eq!(refused("message A { int32 a = 99999999999999999999; }"), ("syntax", Some(1)));
-    assert_eq!(refused("  "), ("empty", Some(1)));
+    assert_eq!(refused("  "), ("empty", None));
     let encoding = read(&Files::one("a.proto", vec![b'/', b'/', b'\n', 0xff]), &["a.proto"]).unwrap_err();
     assert_eq!((encoding.code, encoding.line), ("encoding", Some(2)));
 }

@@ -141,6 +141,8 @@ fn whole(text: &str) {
             assert_eq!(Digests::of(&again).surface, surface.digest);
             assert!(warnings.finish().iter().all(|warning| warning.line > 0));
         }
+        // Nothing has no place.
+        Err(_) if text.trim().is_empty() => {}
         Err(Refused { line, column, .. }) => assert!(line > Some(0) && column > Some(0), "{text}"),
     }
 }
