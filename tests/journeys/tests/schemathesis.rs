@@ -165,7 +165,7 @@ print("read")
 "#;
 
 #[test]
-#[ignore = "needs a parser of structured fields, which cargo ci installs"]
+#[ignore = "needs a parser of structured fields, which cargo ci installs with schemathesis"]
 fn limits_and_deprecation_are_structured_fields_to_a_parser_that_is_not_ours() {
     let Some(tools) = env::var_os(workspace::TOOLS).map(PathBuf::from) else {
         eprintln!("SKIPPED: {} does not name the folder of Python", workspace::TOOLS);
