@@ -10,6 +10,6 @@ fn whatever_goes_wrong_the_ledger_adds_up() {
         let ledger = chaos::run(platform, chaos::Wish { calls: 2_000, seed: 20, callers: 6 }).await;
         assert!(ledger.broken().is_empty(), "{ledger}");
         // Nothing holds so easily as what did not happen.
-        assert!(ledger.reached() > 500 && ledger.killed() > 5 && ledger.leased() > 50, "{ledger}");
+        assert!(ledger.reached() > 500 && ledger.killed() > 5, "{ledger}");
     });
 }

@@ -293,7 +293,7 @@ impl Ledger {
     }
 
     /// How many calls were admitted from leases without a write of their own, at least.
-    pub fn leased(&self) -> u64 {
+    fn leased(&self) -> u64 {
         self.lines.iter().filter(|line| line.leased).map(|line| line.admitted.saturating_sub(line.writes)).sum()
     }
 
@@ -322,6 +322,7 @@ impl fmt::Display for Ledger {
             self.unknown, self.unrefunded, self.given_up
         )?;
         writeln!(f, "{:>9}  actions sent again", self.again)?;
+        writeln!(f, "{:>9}  calls from leases, without a write of their own", self.leased())?;
         let mut table = String::new();
         let columns = [
             "",
