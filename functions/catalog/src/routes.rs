@@ -3,6 +3,7 @@
 mod apis;
 mod public;
 mod search;
+mod sent;
 mod services;
 mod surfaces;
 mod versions;

@@ -1,16 +1,17 @@
 //! `/v1/catalog/surfaces`: reads a document and keeps nothing.
 
-use axum::response::{IntoResponse as _, Response};
-use http::header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
+use http::HeaderMap;
+use http::header::ACCEPT;
 use serde::Deserialize;
 use shared::chassis::extract::{Caller, Query, body};
 use shared::principal::needs;
-use shared::problem::{Kind, Problem};
+use shared::problem::Problem;
 use utoipa::IntoParams;
 
+use super::sent::sent;
 use super::versions::unpacked;
-use crate::domain::document::{self, Sending, Showing};
+use crate::domain::document::{self, Showing};
 use crate::error::Error;
 use crate::summary;
 use crate::upload::{self, Document, Hint};
@@ -20,10 +21,10 @@ use crate::upload::{self, Document, Hint};
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SurfaceQuery {
-    /// The document's format, where it is not to be found out: `openapi`.
+    /// The document's format, where it is not to be found out: `openapi` or `graphql`.
     #[param(max_length = 40)]
     format: Option<String>,
-    /// The document's file name: an ending `.json`, `.yaml` or `.yml` says how it is written, where that is not to be found out.
+    /// The document's file name: its ending says how it is written (`.json`, `.yaml`, `.yml`, `.graphql`, `.graphqls`, `.gql`), where that is not to be found out.
     #[param(max_length = 255)]
     filename: Option<String>,
     /// In an archive, the path of the file that is meant, where that is not to be found out.
@@ -54,8 +55,8 @@ pub(super) async fn read_surface(
 
 /// A surface as this receiver can take it.
 pub(super) fn show(read: &Document, headers: &HeaderMap) -> Result<Response, Problem> {
-    let header = |name: HeaderName| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let (content_type, bytes) = match document::showing(header(ACCEPT)) {
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    let (content_type, bytes) = match document::showing(accept) {
         Showing::Text => ("text/plain; charset=utf-8", summary::text(&read.surface).into_bytes()),
         Showing::Diagram => ("text/vnd.mermaid; charset=utf-8", summary::mermaid(&read.surface).into_bytes()),
         Showing::Packed => {
@@ -67,26 +68,5 @@ pub(super) fn show(read: &Document, headers: &HeaderMap) -> Result<Response, Pro
             ("application/json", bytes)
         }
     };
-    let sending = document::sending(bytes.len(), document::quoted(&bytes), header(ACCEPT), header(ACCEPT_ENCODING));
-    let (content_type, encoding, bytes) = match sending {
-        Sending::Plain => (content_type, None, bytes),
-        Sending::Encoded => (content_type, Some("gzip"), document::pack(&bytes).map_err(Problem::internal)?),
-        Sending::File => ("application/gzip", None, document::pack(&bytes).map_err(Problem::internal)?),
-        Sending::NotAcceptable => {
-            let detail = format!(
-                "The surface has {} bytes, too many for an answer as it is: send `Accept-Encoding: gzip` or `Accept: application/gzip`.",
-                bytes.len()
-            );
-            return Err(Problem::new(Kind::NotAcceptable, detail).field("/header/accept-encoding", "must allow `gzip`"));
-        }
-    };
-    let mut response = bytes.into_response();
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
-    if let Some(encoding) = encoding {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
-    }
-    Ok(response)
+    Ok(sent("surface", content_type, bytes, document::pack, headers)?.0)
 }

@@ -2,8 +2,8 @@
 
 use crate::domain::Operation;
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
-use http::header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY};
+use axum::response::Response;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 use shared::chassis::Context;
@@ -17,10 +17,11 @@ use shared::seal::sha256_hex;
 use shared::time::Time;
 use utoipa::{IntoParams, ToSchema};
 
+use super::sent::sent;
 use super::views::{VersionView, VersionWithWarnings};
 use super::{ApiName, revised, surfaces, tell_door};
 use crate::AppState;
-use crate::domain::document::{self, Sending};
+use crate::domain::document;
 use crate::domain::{Api, Version, VersionLabel, VersionName, routes, words};
 use crate::error::Error;
 use crate::events::routes_states;
@@ -34,10 +35,10 @@ use crate::upload::{self, Hint, Warning};
 pub(super) struct UploadQuery {
     /// What the version is called, unique in its API.
     version: VersionLabel,
-    /// The document's format, where it is not to be found out: `openapi`.
+    /// The document's format, where it is not to be found out: `openapi` or `graphql`.
     #[param(max_length = 40)]
     format: Option<String>,
-    /// The document's file name: an ending `.json`, `.yaml` or `.yml` says how it is written, where that is not to be found out.
+    /// The document's file name: its ending says how it is written (`.json`, `.yaml`, `.yml`, `.graphql`, `.graphqls`, `.gql`), where that is not to be found out.
     #[param(max_length = 255)]
     filename: Option<String>,
     /// In an archive, the path of the file that the version is about, where that is not to be found out.
@@ -242,42 +243,21 @@ pub(super) async fn get_surface(
     let version = own_version(&app, &caller, &path).await?;
     let packed = app.store.document(&version).await?;
     let (bytes, _) = document::unpack(&packed).map_err(Problem::internal)?;
-    let hint = Hint { format: Some(&version.format), filename: None, root: Some(&version.root) };
-    let read =
-        upload::read(&bytes, Hint { root: hint.root.filter(|root| !root.is_empty()), ..hint }).map_err(Error::from)?;
+    let root = Some(&*version.root).filter(|root| !root.is_empty());
+    let hint = Hint { format: Some(&version.format), filename: None, root };
+    let read = upload::read(&bytes, hint).map_err(Error::from)?;
     surfaces::show(&read, &headers)
 }
 
 /// A document as this receiver can take it.
 pub(super) async fn send(app: &AppState, version: &Version, headers: &HeaderMap) -> Result<Response, Problem> {
     let packed = app.store.document(version).await?;
-    let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let (bytes, _) = document::unpack(&packed).map_err(Problem::internal)?;
-    let sending = document::sending(bytes.len(), document::quoted(&bytes), header(ACCEPT), header(ACCEPT_ENCODING));
-    let (content_type, encoding, bytes) = match sending {
-        Sending::Plain => (version.syntax.media_type(), None, bytes),
-        Sending::Encoded => (version.syntax.media_type(), Some("gzip"), packed),
-        Sending::File => ("application/gzip", None, packed),
-        Sending::NotAcceptable => {
-            let detail = format!(
-                "The document has {} bytes, too many for an answer as it is: send `Accept-Encoding: gzip` or `Accept: application/gzip`.",
-                bytes.len()
-            );
-            return Err(Problem::new(Kind::NotAcceptable, detail).field("/header/accept-encoding", "must allow `gzip`"));
-        }
-    };
-    let mut response = bytes.into_response();
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
-    if let Some(encoding) = encoding {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
-    }
+    let (mut response, is_packed) = sent("document", version.syntax.media_type(), bytes, |_| Ok(packed), headers)?;
     // The packed one is another representation, so it has another tag.
-    let tag = format!("\"{}{}\"", version.document_sha256, if sending == Sending::Plain { "" } else { "-gzip" });
+    let tag = format!("\"{}{}\"", version.document_sha256, if is_packed { "-gzip" } else { "" });
     if let Ok(tag) = HeaderValue::from_str(&tag) {
-        headers.insert(ETAG, tag);
+        response.headers_mut().insert(ETAG, tag);
     }
     Ok(response)
 }

@@ -137,7 +137,7 @@ pub(super) struct VersionView {
     version: VersionLabel,
     /// `draft`, `published`, `deprecated`, `retired`.
     state: VersionPhase,
-    /// The document's format: `openapi`.
+    /// The document's format: `openapi` or `graphql`.
     format: String,
     /// The format's version, such as `3.1.0`.
     format_version: String,
@@ -218,7 +218,7 @@ pub(super) struct PublicVersion {
     version: VersionLabel,
     /// `published` or `deprecated`.
     state: VersionPhase,
-    /// The document's format: `openapi`.
+    /// The document's format: `openapi` or `graphql`.
     format: String,
     /// The format's version, such as `3.1.0`.
     format_version: String,

@@ -21,38 +21,43 @@ impl<'a> Parser<'a, '_> {
 
     fn message_body(&mut self, head: Head<'a>) -> Result<Message<'a>, Refused> {
         let mut message = Message { head, ..Message::default() };
+        self.block(|parser| {
+            match parser.token {
+                Token::Word("message") => message.messages.push(parser.message()?),
+                Token::Word("enum") => message.enums.push(parser.enumeration()?),
+                Token::Word("option") => message.options.push(parser.option()?),
+                Token::Word("extend") => {
+                    let extend = parser.extend(&mut message.messages)?;
+                    message.extends.push(extend);
+                }
+                Token::Word("oneof") => parser.oneof(&mut message)?,
+                Token::Word("reserved") => parser.reserved(&mut message.reserved, NUMBER_MAX)?,
+                Token::Word("extensions") => {
+                    parser.count()?;
+                    parser.bump()?;
+                    let ranges = parser.ranges(NUMBER_MAX)?;
+                    let options = parser.options()?;
+                    parser.expect(';')?;
+                    message.extensions.push(Extensions { ranges, options });
+                }
+                _ => message.fields.extend(parser.field(&mut message.messages, &mut message.enums, None)?),
+            }
+            Ok(())
+        })?;
+        Ok(message)
+    }
+
+    /// What stands between braces, one by one. A `;` alone says nothing.
+    fn block(&mut self, mut each: impl FnMut(&mut Self) -> Result<(), Refused>) -> Result<(), Refused> {
         self.enter()?;
         self.expect('{')?;
         while !self.eat('}')? {
-            match self.token {
-                Token::Symbol(';') => {
-                    self.bump()?;
-                }
-                Token::Word("message") => message.messages.push(self.message()?),
-                Token::Word("enum") => message.enums.push(self.enumeration()?),
-                Token::Word("option") => message.options.push(self.option()?),
-                Token::Word("extend") => {
-                    let extend = self.extend(&mut message.messages)?;
-                    message.extends.push(extend);
-                }
-                Token::Word("oneof") => self.oneof(&mut message)?,
-                Token::Word("reserved") => self.reserved(&mut message.reserved, NUMBER_MAX)?,
-                Token::Word("extensions") => {
-                    self.count()?;
-                    self.bump()?;
-                    let ranges = self.ranges(NUMBER_MAX)?;
-                    let options = self.options()?;
-                    self.expect(';')?;
-                    message.extensions.push(Extensions { ranges, options });
-                }
-                _ => {
-                    let field = self.field(&mut message.messages, &mut message.enums, None)?;
-                    message.fields.extend(field);
-                }
+            if !self.eat(';')? {
+                each(self)?;
             }
         }
         self.leave();
-        Ok(message)
+        Ok(())
     }
 
     /// A field; nothing where `export message …` turned out to be a declaration of edition 2024.
@@ -133,19 +138,13 @@ impl<'a> Parser<'a, '_> {
         let head = self.head(Some("oneof"))?;
         let place = message.oneofs.len();
         let mut options = Vec::new();
-        self.expect('{')?;
-        while !self.eat('}')? {
-            match self.token {
-                Token::Symbol(';') => {
-                    self.bump()?;
-                }
-                Token::Word("option") => options.push(self.option()?),
-                _ => {
-                    let field = self.field(&mut message.messages, &mut message.enums, Some(place))?;
-                    message.fields.extend(field);
-                }
+        self.block(|parser| {
+            match parser.token {
+                Token::Word("option") => options.push(parser.option()?),
+                _ => message.fields.extend(parser.field(&mut message.messages, &mut message.enums, Some(place))?),
             }
-        }
+            Ok(())
+        })?;
         message.oneofs.push(Oneof { head, options });
         Ok(())
     }
@@ -156,14 +155,10 @@ impl<'a> Parser<'a, '_> {
         let spot = self.spot;
         let of = self.path("the message that is extended", true)?;
         let mut fields = Vec::new();
-        self.enter()?;
-        self.expect('{')?;
-        while !self.eat('}')? {
-            if !self.eat(';')? {
-                fields.extend(self.field(messages, &mut Vec::new(), None)?);
-            }
-        }
-        self.leave();
+        self.block(|parser| {
+            fields.extend(parser.field(messages, &mut Vec::new(), None)?);
+            Ok(())
+        })?;
         Ok(Extend { of, spot, fields })
     }
 
@@ -208,45 +203,35 @@ impl<'a> Parser<'a, '_> {
     pub(super) fn enumeration(&mut self) -> Result<Enum<'a>, Refused> {
         let head = self.head(Some("enum"))?;
         let mut found = Enum { head, ..Enum::default() };
-        self.enter()?;
-        self.expect('{')?;
-        while !self.eat('}')? {
-            match self.token {
-                Token::Symbol(';') => {
-                    self.bump()?;
-                }
-                Token::Word("option") => found.options.push(self.option()?),
-                Token::Word("reserved") => self.reserved(&mut found.reserved, i64::from(i32::MAX))?,
+        self.block(|parser| {
+            match parser.token {
+                Token::Word("option") => found.options.push(parser.option()?),
+                Token::Word("reserved") => parser.reserved(&mut found.reserved, i64::from(i32::MAX))?,
                 _ => {
-                    let head = self.head(None)?;
-                    self.expect('=')?;
-                    let number = self.number("the number of the value")?;
-                    let options = self.options()?;
-                    self.expect(';')?;
+                    let head = parser.head(None)?;
+                    parser.expect('=')?;
+                    let number = parser.number("the number of the value")?;
+                    let options = parser.options()?;
+                    parser.expect(';')?;
                     found.values.push(EnumValue { head, number, options });
                 }
             }
-        }
-        self.leave();
+            Ok(())
+        })?;
         Ok(found)
     }
 
     pub(super) fn service(&mut self) -> Result<Service<'a>, Refused> {
         let head = self.head(Some("service"))?;
         let mut service = Service { head, ..Service::default() };
-        self.enter()?;
-        self.expect('{')?;
-        while !self.eat('}')? {
-            match self.token {
-                Token::Symbol(';') => {
-                    self.bump()?;
-                }
-                Token::Word("option") => service.options.push(self.option()?),
-                Token::Word("rpc") => service.methods.push(self.method()?),
-                _ => return self.unexpected("`rpc` or `option`"),
+        self.block(|parser| {
+            match parser.token {
+                Token::Word("option") => service.options.push(parser.option()?),
+                Token::Word("rpc") => service.methods.push(parser.method()?),
+                _ => return parser.unexpected("`rpc` or `option`"),
             }
-        }
-        self.leave();
+            Ok(())
+        })?;
         Ok(service)
     }
 
@@ -258,14 +243,14 @@ impl<'a> Parser<'a, '_> {
         }
         let (output, server_streams) = self.streamed()?;
         let mut options = Vec::new();
-        if self.eat('{')? {
-            while !self.eat('}')? {
-                if self.is_word("option") {
-                    options.push(self.option()?);
-                } else if !self.eat(';')? {
-                    return self.unexpected("`option` or `}`");
+        if self.is('{') {
+            self.block(|parser| {
+                if !parser.is_word("option") {
+                    return parser.unexpected("`option` or `}`");
                 }
-            }
+                options.push(parser.option()?);
+                Ok(())
+            })?;
         } else {
             self.expect(';')?;
         }
