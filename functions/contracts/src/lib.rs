@@ -1,0 +1,5 @@
+//! `contracts`: what a change breaks.
+
+pub mod compare;
+pub mod finding;
+pub mod rules;
