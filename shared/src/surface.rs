@@ -36,6 +36,7 @@ mod number;
 mod operations;
 mod pack;
 mod packed;
+mod reach;
 mod refine;
 mod types;
 mod value;

@@ -242,6 +242,9 @@ impl Reader<'_, '_> {
             }
         }
         let is_null = kinds.contains(&JsonKind::Null);
+        if !kinds.is_empty() {
+            self.strays(keywords, &kinds, spot, parts)?;
+        }
         if kinds.is_empty() {
             // Without a type, each keyword speaks of its own kind only.
             if keywords.has_object(self.docs) {
@@ -281,6 +284,37 @@ impl Reader<'_, '_> {
             shape if is_null => Shape::Nullable(self.builder.share(Type::of(shape))),
             shape => shape,
         };
+        Ok(())
+    }
+
+    /// Keywords that speak of another kind than those that are named (a string's length at an object). No value is refused for them, but the document
+    /// says them, and whoever reads it keyword by keyword goes by them: so they are kept as what they say.
+    fn strays(
+        &mut self,
+        keywords: &Keywords,
+        kinds: &[JsonKind],
+        spot: &Spot,
+        parts: &mut Vec<TypeId>,
+    ) -> Result<(), Refused> {
+        let named = |some: &[JsonKind]| some.iter().any(|kind| kinds.contains(kind));
+        let mut shapes = Vec::new();
+        if keywords.has_object(self.docs) && !named(&[JsonKind::Object]) {
+            shapes.push(Shape::Record(self.record(keywords, spot)?));
+        }
+        if keywords.has_list() && !named(&[JsonKind::Array]) {
+            shapes.push(Shape::List(self.list(keywords, spot)?));
+        }
+        if keywords.has_number() && !named(&[JsonKind::Integer, JsonKind::Number]) {
+            let Shape::Scalar(scalar) = self.scalar(keywords, JsonKind::Number) else { return Ok(()) };
+            shapes.push(Shape::Scalar(Scalar { format: self.text(""), ..scalar }));
+        }
+        if keywords.has_string() && !named(&[JsonKind::String, JsonKind::File]) {
+            let Shape::Scalar(scalar) = self.scalar(keywords, JsonKind::String) else { return Ok(()) };
+            shapes.push(Shape::Scalar(Scalar { format: self.text(""), ..scalar }));
+        }
+        for shape in shapes {
+            parts.push(self.builder.share(Type { implied: true, ..Type::of(shape) }));
+        }
         Ok(())
     }
 
