@@ -111,6 +111,11 @@ impl Kind {
         }
     }
 
+    /// Whether it says no more than which kind it is.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self, Self::Scalar(scalar) if **scalar == Numbers::of(&Scalar { kind: scalar.kind, ..Scalar::default() }))
+    }
+
     /// A class of kinds that can be compared with one another.
     pub(super) fn class(&self) -> u8 {
         match self {

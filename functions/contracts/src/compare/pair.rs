@@ -348,10 +348,11 @@ fn asides(walk: &mut Walk<'_>, id: u32, way: Way, old: &[Kind], new: &[Kind]) {
     for was in old {
         match new.iter().find(|is| is.class() == was.class()) {
             Some(is) => flats(walk, id, way, &of(was), &of(is)),
+            None if was.is_plain() => {}
             None => limit(walk, id, way, &format!("what is said of {}", was.words()), "gone", Shift::Looser),
         }
     }
-    for is in new.iter().filter(|is| !old.iter().any(|was| was.class() == is.class())) {
+    for is in new.iter().filter(|is| !is.is_plain() && !old.iter().any(|was| was.class() == is.class())) {
         limit(walk, id, way, &format!("what is said of {}", is.words()), "new", Shift::Tighter);
     }
 }

@@ -467,6 +467,8 @@ impl<'s> Side<'s> {
             (Kind::Enum { values, open }, Kind::Scalar(scalar)) | (Kind::Scalar(scalar), Kind::Enum { values, open }) => {
                 let values: Vec<EnumValue> =
                     values.into_iter().filter(|value| scalar.may_hold(value.value.text())).collect();
+                // Limits beside listed values refuse none of them that should be there, but they are said.
+                asides.push(Kind::Scalar(scalar));
                 if values.is_empty() && !open { Kind::Never } else { Kind::Enum { values, open } }
             }
             (Kind::Record(left), Kind::Record(right)) => Kind::Record(Box::new(self.merge_records(*left, *right))),

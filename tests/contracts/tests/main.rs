@@ -1,0 +1,3 @@
+//! The comparison of contracts over what the catalog's readers make of documents.
+
+mod laws;
