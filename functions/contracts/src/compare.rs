@@ -1,13 +1,16 @@
 //! The comparison of two surfaces.
 
 mod found;
+mod protobuf;
 
-use shared::surface::Surface;
+use shared::surface::{Format, Surface};
 
-use crate::finding::Comparison;
+use crate::finding::{Comparison, Verdict};
 
 /// How strictly Protocol Buffers are compared: each level includes those before it. Other formats have no levels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, serde::Serialize, utoipa::ToSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, serde::Serialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Level {
     /// The binary encoding.
@@ -31,6 +34,11 @@ pub struct Settings {
 /// Compares two surfaces.
 #[must_use]
 pub fn compare(before: &Surface, after: &Surface, settings: Settings) -> Comparison {
-    let _ = (before, after, settings);
-    Comparison { verdict: crate::finding::Verdict::Identical, findings: Vec::new(), not_compared: Vec::new() }
+    let mut findings = found::Findings::new(before, after);
+    if before.format == Format::Protobuf {
+        protobuf::compare(before, after, settings.level, &mut findings);
+    }
+    let is_same = findings.is_empty() && before.digest == after.digest;
+    let comparison = findings.finish();
+    if is_same { Comparison { verdict: Verdict::Identical, ..comparison } } else { comparison }
 }

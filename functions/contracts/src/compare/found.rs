@@ -15,20 +15,20 @@ const FINDINGS_MAX: usize = 20_000;
 /// Something that was found.
 pub(super) struct Found {
     /// Which rule.
-    pub rule: &'static Rule,
+    pub(super) rule: &'static Rule,
     /// How bad it is here: the rule's own severity, unless the format's table says otherwise.
-    pub severity: Severity,
+    pub(super) severity: Severity,
     /// What has changed, in one sentence.
-    pub summary: String,
+    pub(super) summary: String,
     /// What it is about, the same whatever else changes: a path of names and the values that count. With the rule it makes the fingerprint, and what has
     /// the same of both is one finding.
-    pub subject: String,
+    pub(super) subject: String,
     /// The ids of the operations that it reaches.
-    pub operations: BTreeSet<String>,
+    pub(super) operations: BTreeSet<String>,
     /// Where it stood.
-    pub before: Option<ElementId>,
+    pub(super) before: Option<ElementId>,
     /// Where it stands.
-    pub after: Option<ElementId>,
+    pub(super) after: Option<ElementId>,
 }
 
 /// What was found so far.
@@ -42,12 +42,12 @@ pub(super) struct Findings<'s> {
 
 impl<'s> Findings<'s> {
     /// None yet.
-    pub fn new(before: &'s Surface, after: &'s Surface) -> Self {
+    pub(super) fn new(before: &'s Surface, after: &'s Surface) -> Self {
         Self { before, after, found: BTreeMap::new(), not_compared: BTreeMap::new(), more: 0 }
     }
 
     /// Notes one. What is known by its rule and subject gains operations, and keeps the worse severity.
-    pub fn add(&mut self, found: Found) {
+    pub(super) fn add(&mut self, found: Found) {
         if found.severity == Severity::Compatible && self.found.len() >= FINDINGS_MAX {
             self.more += 1;
             return;
@@ -65,7 +65,7 @@ impl<'s> Findings<'s> {
     }
 
     /// Notes that something was not compared, and why.
-    pub fn not_compared(
+    pub(super) fn not_compared(
         &mut self,
         summary: String,
         operations: impl IntoIterator<Item = String>,
@@ -77,12 +77,12 @@ impl<'s> Findings<'s> {
     }
 
     /// Whether nothing was noted.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.found.is_empty() && self.not_compared.is_empty()
     }
 
     /// All of it.
-    pub fn finish(self) -> Comparison {
+    pub(super) fn finish(self) -> Comparison {
         let (before, after) = (self.before, self.after);
         let mut not_compared: Vec<NotCompared> = self
             .not_compared
