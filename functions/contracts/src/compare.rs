@@ -9,7 +9,7 @@
 //! A type is first taken apart ([`side`]): `allOf`, references, unions and null become **alternatives**, each of one kind. Alternatives of both sides are
 //! matched by what they mean, by name, by kind, by likeness; what some alternative of the other side surely takes in ([`covers`]) is no change.
 //!
-//! What a format alone knows is in tables of its own: [`tables`], [`graphql`], `protobuf`. Nothing here depends on the order of a document.
+//! What a format alone knows is in tables of its own: [`tables`], [`graphql`], [`protobuf`]. Nothing here depends on the order of a document.
 
 mod covers;
 mod flat;
@@ -17,6 +17,7 @@ mod found;
 mod graphql;
 mod operations;
 mod pair;
+mod protobuf;
 mod records;
 mod residuals;
 mod scalars;
@@ -61,19 +62,13 @@ pub fn compare(before: &Surface, after: &Surface, settings: Settings) -> Compari
     if before.digest == after.digest {
         return Comparison { verdict: Verdict::Identical, findings: Vec::new(), not_compared: Vec::new() };
     }
-    let _ = settings;
-    let mut walk = walk::Walk::new(before, after);
-    operations::compare(&mut walk);
-    walk.run();
-    if before.format == Format::GraphQl {
-        graphql::types(&mut walk);
+    let mut findings = if before.format == Format::Protobuf {
+        let mut findings = found::Findings::new(before, after);
+        protobuf::compare(before, after, settings.level, &mut findings);
+        findings
     } else {
-        unreached::types(&mut walk);
-    }
-    walk.run();
-    // Nobody who calls can see a type that no operation reaches, where there are operations; where callers name types, they can.
-    let is_seen = before.format == Format::GraphQl || before.operations.is_empty();
-    let mut findings = walk.finish(if is_seen { Severity::Breaking } else { Severity::Compatible });
+        algebra(before, after)
+    };
     if findings.is_empty() {
         findings.add(found::Found {
             rule: &rules::DETAIL_CHANGED,
@@ -86,4 +81,20 @@ pub fn compare(before: &Surface, after: &Surface, settings: Settings) -> Compari
         });
     }
     findings.finish()
+}
+
+/// The comparison by variance, with the tables of the formats beside it.
+fn algebra<'s>(before: &'s Surface, after: &'s Surface) -> found::Findings<'s> {
+    let mut walk = walk::Walk::new(before, after);
+    operations::compare(&mut walk);
+    walk.run();
+    if before.format == Format::GraphQl {
+        graphql::types(&mut walk);
+    } else {
+        unreached::types(&mut walk);
+    }
+    walk.run();
+    // Nobody who calls can see a type that no operation reaches, where there are operations; where callers name types, they can.
+    let is_seen = before.format == Format::GraphQl || before.operations.is_empty();
+    walk.finish(if is_seen { Severity::Breaking } else { Severity::Compatible })
 }

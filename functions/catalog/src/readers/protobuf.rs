@@ -16,6 +16,8 @@
 //! | --- | --- | --- |
 //! | `protobuf.files` | document | key → syntax, options and packages of files |
 //! | `protobuf.services` | document | full name → file's key, options; services without methods are there too |
+//! | `protobuf.source` | a root's own element | the key of what it says, its package; where a path stands is no meaning, so no digest has it |
+//! | `protobuf.service` | a service's own element | its full name, so that it is found without its methods; as above |
 //! | `protobuf.file` | top-level types | the key of the file's |
 //! | `protobuf.package` | nested types | the package; elsewhere it is what stands before the last dot |
 //! | `protobuf.options` | every element | options that are nothing else here; an extension's name stands in parentheses |

@@ -15,20 +15,20 @@ const FINDINGS_MAX: usize = 20_000;
 /// Something that was found.
 pub(super) struct Found {
     /// Which rule.
-    pub rule: &'static Rule,
+    pub(super) rule: &'static Rule,
     /// How bad it is here: the rule's own severity, unless the format's table says otherwise.
-    pub severity: Severity,
+    pub(super) severity: Severity,
     /// What has changed, in one sentence.
-    pub summary: String,
+    pub(super) summary: String,
     /// What it is about, the same whatever else changes: a path of names and the values that count. With the rule it makes the fingerprint, and what has
     /// the same of both is one finding.
-    pub subject: String,
+    pub(super) subject: String,
     /// The ids of the operations that it reaches.
-    pub operations: BTreeSet<String>,
+    pub(super) operations: BTreeSet<String>,
     /// Where it stood.
-    pub before: Option<ElementId>,
+    pub(super) before: Option<ElementId>,
     /// Where it stands.
-    pub after: Option<ElementId>,
+    pub(super) after: Option<ElementId>,
 }
 
 /// What was found so far.

@@ -6,6 +6,7 @@ use ring::digest::{SHA256, digest};
 use shared::surface::{Builder, ElementId, Json, Value};
 
 use super::index::Loaded;
+use super::lex::Spot;
 use super::types::Author;
 
 /// A short text that stands for a value wherever it would be repeated.
@@ -46,6 +47,16 @@ impl Author<'_> {
         said
     }
 
+    /// An element for a root, at its first line, so that files can be compared by their paths. No operation and no type leads to it: it is not meaning.
+    fn source(&mut self, place: usize) {
+        let key = self.key(place);
+        let package = Value::String(self.package(place).to_owned());
+        let key = Value::String(key.as_text().unwrap_or_default());
+        let source = BTreeMap::from([("file".to_owned(), key), ("package".to_owned(), package)]);
+        let element = self.place(place, Spot { line: 1, column: 1 }, ElementId::NONE, "");
+        self.builder.facet(element, "protobuf.source", &Json::of(&Value::Map(source)));
+    }
+
     /// The key of what a file says for all in it.
     pub(super) fn key(&mut self, place: usize) -> Json {
         if let Some(known) = self.keys.get(&place) {
@@ -61,6 +72,7 @@ impl Author<'_> {
     pub(super) fn files(&mut self) {
         for (place, _) in self.loaded.iter().enumerate().filter(|(_, file)| file.is_root) {
             self.key(place);
+            self.source(place);
         }
         let mut files: BTreeMap<String, (BTreeMap<String, Value>, BTreeSet<&str>)> = BTreeMap::new();
         for (place, (key, said)) in std::mem::take(&mut self.keys) {

@@ -51,6 +51,7 @@ impl Author<'_> {
 
     fn service(&mut self, file: usize, name: &str, service: &Service<'_>) -> Result<Value, Refused> {
         let element = self.place(file, service.head.spot, ElementId::NONE, name);
+        self.builder.facet(element, "protobuf.service", &Json::of_text(name));
         let (mut options, deprecated) = self.options(file, name, &service.options);
         options.remove("features");
         let host = word(&options, HOST).map(str::to_owned);

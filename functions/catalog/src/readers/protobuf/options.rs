@@ -128,7 +128,8 @@ fn is_default(name: &str, value: &Value) -> bool {
     match value {
         // An empty list sets nothing.
         Value::List(items) => items.is_empty(),
-        Value::Bool(value) if !name.starts_with('(') => *value == (name == "cc_enable_arenas"),
+        // Whether a field is packed where it does not say so depends on the syntax.
+        Value::Bool(value) if !name.starts_with('(') && name != "packed" => *value == (name == "cc_enable_arenas"),
         Value::String(word) => DEFAULTS.contains(&(name, word)),
         _ => false,
     }

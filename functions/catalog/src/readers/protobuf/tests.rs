@@ -21,6 +21,23 @@ fn surface(text: &str) -> Surface {
     surface
 }
 
+#[test]
+fn files_and_services_have_places_that_no_digest_has() {
+    let text = "syntax = \"proto3\"; package p; option go_package = \"g\"; service S {}";
+    let (one, _) = reading(&[("a.proto", text)]).unwrap();
+    let (other, _) = reading(&[("b.proto", text)]).unwrap();
+    let told = |surface: &Surface, key: &str| {
+        let found = surface.facets.iter().find(|(_, facets)| facets.iter().any(|facet| &*facet.key == key));
+        let element = *found.unwrap().0;
+        let file = surface.position(element).unwrap().file as usize;
+        (surface.files[file].0.to_string(), surface.facet(element, key).unwrap().value())
+    };
+    assert_eq!(told(&one, "protobuf.service"), ("a.proto".to_owned(), "p.S".into()));
+    let (path, source) = told(&other, "protobuf.source");
+    assert_eq!((path.as_str(), &source["package"]), ("b.proto", &"p".into()));
+    assert_eq!(one.digest, other.digest);
+}
+
 /// Code and line of each warning.
 fn warned(text: &str) -> Vec<(String, u32)> {
     let (_, warnings) = reading(&[("a.proto", text)]).unwrap();
