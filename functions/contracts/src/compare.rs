@@ -7,7 +7,9 @@ use shared::surface::Surface;
 use crate::finding::Comparison;
 
 /// How strictly Protocol Buffers are compared: each level includes those before it. Other formats have no levels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, serde::Serialize, utoipa::ToSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, serde::Serialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Level {
     /// The binary encoding.
