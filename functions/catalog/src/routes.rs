@@ -3,7 +3,6 @@
 mod apis;
 mod public;
 mod search;
-mod sent;
 mod services;
 mod surfaces;
 mod versions;

@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use serde::de::DeserializeOwned;
 
 use super::Context;
 use super::context::Bearer;
+use super::gzip;
 use super::web::{Web, by_the_system, web};
 use crate::problem::{Document, Kind, Problem};
 
@@ -74,51 +75,84 @@ pub struct Hop {
 impl Hop {
     /// Reads something.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, HopError> {
-        let body = self.send(Method::GET, path, None, Bytes::new()).await?;
+        let body = self.send(Method::GET, path, json(), Bytes::new(), TIMEOUT).await?.1;
         serde_json::from_slice(&body).map_err(|error| HopError::Away(format!("{path}: {error}")))
     }
 
     /// Sends JSON, with one more header.
     pub async fn post(&self, path: &str, header: (HeaderName, HeaderValue), body: Bytes) -> Result<Bytes, HopError> {
-        self.send(Method::POST, path, Some(header), body).await
+        let mut headers = json();
+        headers.insert(header.0, header.1);
+        Ok(self.send(Method::POST, path, headers, body, TIMEOUT).await?.1)
+    }
+
+    /// Asks for something large: whatever the body is, and with an answer that may come packed.
+    pub async fn ask(&self, question: Question<'_>) -> Result<Vec<u8>, HopError> {
+        let path = question.path;
+        let headers = HeaderMap::from_iter([
+            (CONTENT_TYPE, HeaderValue::from_static(question.content_type)),
+            (ACCEPT, HeaderValue::from_static(question.accept)),
+            (ACCEPT_ENCODING, HeaderValue::from_static("gzip")),
+        ]);
+        let (headers, body) = self.send(Method::POST, path, headers, question.body, question.within).await?;
+        if headers.get(CONTENT_ENCODING).is_none_or(|encoding| encoding != "gzip") {
+            return Ok(body.into());
+        }
+        gzip::unpack(&body, question.answer_bytes_max).map_err(|error| HopError::Away(format!("{path}: {error}")))
     }
 
     async fn send(
         &self,
         method: Method,
         path: &str,
-        header: Option<(HeaderName, HeaderValue)>,
+        headers: HeaderMap,
         body: Bytes,
-    ) -> Result<Bytes, HopError> {
+        within: Duration,
+    ) -> Result<(HeaderMap, Bytes), HopError> {
         let away = |error: &dyn std::fmt::Display| HopError::Away(format!("{path}: {error}"));
-        let mut request = http::Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.base_url))
-            .header(CONTENT_TYPE, "application/json");
+        let mut request = http::Request::builder().method(method).uri(format!("{}{path}", self.base_url));
         if let Some(bearer) = &self.bearer {
             request = request.header(AUTHORIZATION, format!("Bearer {}", bearer.as_str()));
         }
-        if let Some((name, value)) = header {
-            request = request.header(name, value);
-        }
-        let request = request.body(Full::new(body)).map_err(|error| away(&error))?;
-        let answer = tokio::time::timeout(TIMEOUT, async {
+        let mut request = request.body(Full::new(body)).map_err(|error| away(&error))?;
+        request.headers_mut().extend(headers);
+        let answer = tokio::time::timeout(within, async {
             let response = self.client.0.request(request).await.map_err(|error| away(&error))?;
-            let status = response.status();
-            let body =
-                Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await.map_err(|error| away(&error))?;
-            Ok::<_, HopError>((status, body.to_bytes()))
+            let (parts, body) = response.into_parts();
+            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| away(&error))?;
+            Ok::<_, HopError>((parts, body.to_bytes()))
         });
-        let (status, body) =
-            answer.await.map_err(|_| HopError::Away(format!("{path}: no answer in {} s", TIMEOUT.as_secs())))??;
-        if status.is_success() {
-            return Ok(body);
+        let (parts, body) =
+            answer.await.map_err(|_| HopError::Away(format!("{path}: no answer in {} s", within.as_secs())))??;
+        if parts.status.is_success() {
+            return Ok((parts.headers, body));
         }
         match serde_json::from_slice::<Document>(&body) {
             Ok(document) => Err(HopError::Refused(Box::new(document))),
-            Err(_) => Err(HopError::Away(format!("{path}: {status}"))),
+            Err(_) => Err(HopError::Away(format!("{path}: {}", parts.status))),
         }
     }
+}
+
+fn json() -> HeaderMap {
+    HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))])
+}
+
+/// A question whose body or answer is not a little JSON.
+#[derive(Debug)]
+pub struct Question<'a> {
+    /// Where, with its query.
+    pub path: &'a str,
+    /// What the body is.
+    pub content_type: &'static str,
+    /// What the answer shall be.
+    pub accept: &'static str,
+    /// The body.
+    pub body: Bytes,
+    /// How long an answer may take.
+    pub within: Duration,
+    /// Bytes of the answer once it is unpacked.
+    pub answer_bytes_max: usize,
 }
 
 impl HopError {

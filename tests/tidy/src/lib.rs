@@ -10,8 +10,8 @@ use std::{
 };
 
 /// The functions, in the order in which the template has them.
-pub const FUNCTIONS: [&str; 8] =
-    ["accounts", "catalog", "products", "subscriptions", "keys", "gateway", "usage", "billing"];
+pub const FUNCTIONS: [&str; 9] =
+    ["accounts", "catalog", "products", "subscriptions", "keys", "gateway", "usage", "billing", "contracts"];
 
 /// Folders that are made, not written.
 const MADE: [&str; 6] = ["target", ".git", ".doorway", ".aws-sam", "node_modules", "__pycache__"];

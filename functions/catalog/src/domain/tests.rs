@@ -3,7 +3,6 @@ use proptest::prelude::*;
 use shared::id::OrganizationId;
 use shared::principal::Role;
 
-use super::document::{Sending, sending};
 use super::*;
 
 fn party(slug: &str) -> Party {
@@ -227,24 +226,6 @@ fn routes_come_in_parts_that_fit_an_event_twice_quoted() {
 }
 
 #[test]
-fn a_large_document_is_sent_packed_or_not_at_all() {
-    let (small, large) = (10_000, document::PLAIN_BYTES_MAX + 1);
-    assert_eq!(sending(small, 0, None, None), Sending::Plain);
-    assert_eq!(sending(small, 0, Some("application/gzip"), None), Sending::Plain);
-    assert_eq!(sending(small, 0, None, Some("br, gzip")), Sending::Encoded);
-    assert_eq!(sending(small, 0, None, Some("gzip;q=0, br")), Sending::Plain);
-    assert_eq!(sending(100, 0, None, Some("gzip")), Sending::Plain);
-    assert_eq!(sending(large, 0, Some("*/*"), None), Sending::NotAcceptable);
-    assert_eq!(sending(large, 0, Some("*/*"), Some("*")), Sending::NotAcceptable);
-    assert_eq!(sending(large, 0, Some("text/html, Application/GZIP; q=0.5"), None), Sending::File);
-    assert_eq!(sending(large, 0, Some("application/gzip;q=0.000"), Some("identity")), Sending::NotAcceptable);
-    assert_eq!(sending(large, 0, None, Some("GZIP ; q=0.001")), Sending::Encoded);
-    // Quotes and line ends take twice their place in an answer of Lambda.
-    assert_eq!(sending(3_900_000, 1_900_000, None, None), Sending::NotAcceptable);
-    assert_eq!(document::quoted(b"a\"\\\n\r\t\x01b"), 10);
-}
-
-#[test]
 fn a_bomb_is_not_unpacked_beyond_the_limit() {
     let bomb = document::pack(&vec![b' '; crate::upload::UPLOAD_BYTES_MAX + 1]).unwrap();
     assert!(bomb.len() < 100_000);
@@ -286,6 +267,5 @@ proptest! {
         let _ = words::question(&text);
         let _ = words::unpack(&text).take(10).count();
         let _ = words::index(&[operation(&text, &text, &text, &text)]);
-        let _ = sending(5_000_000, 0, Some(&text), Some(&text));
     }
 }

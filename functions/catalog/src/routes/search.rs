@@ -117,8 +117,8 @@ pub(super) struct ApiDocuments {
 }
 
 /// The functions that have an HTTP API on the control plane.
-const FUNCTIONS: [&str; 8] =
-    ["accounts", "billing", "catalog", "gateway", "keys", "products", "subscriptions", "usage"];
+const FUNCTIONS: [&str; 9] =
+    ["accounts", "billing", "catalog", "contracts", "gateway", "keys", "products", "subscriptions", "usage"];
 
 /// Lists the platform's API documents: one for each function.
 #[utoipa::path(get, path = "/v1/openapi.json", operation_id = "list_documents", tag = "documents", security(()), responses((status = 200, body = ApiDocuments)))]

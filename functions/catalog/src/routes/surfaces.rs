@@ -5,11 +5,11 @@ use http::HeaderMap;
 use http::header::ACCEPT;
 use serde::Deserialize;
 use shared::chassis::extract::{Caller, Query, body};
+use shared::chassis::sent::sent;
 use shared::principal::needs;
 use shared::problem::Problem;
 use utoipa::IntoParams;
 
-use super::sent::sent;
 use super::versions::unpacked;
 use crate::domain::document::{self, Showing};
 use crate::error::Error;

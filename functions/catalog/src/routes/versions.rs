@@ -9,6 +9,7 @@ use serde::Deserialize;
 use shared::chassis::Context;
 use shared::chassis::extract::{Caller, Idempotency, Json, Now, Path, Query, body};
 use shared::chassis::reply::Reply;
+use shared::chassis::sent::sent;
 use shared::id::OrganizationId;
 use shared::page::{Page, PageQuery};
 use shared::principal::{Principal, needs};
@@ -17,7 +18,6 @@ use shared::seal::sha256_hex;
 use shared::time::Time;
 use utoipa::{IntoParams, ToSchema};
 
-use super::sent::sent;
 use super::views::{VersionView, VersionWithWarnings};
 use super::{ApiName, revised, surfaces, tell_door};
 use crate::AppState;

@@ -32,9 +32,10 @@ fn no_functions_credentials_reach_another_functions_table() {
     together(async |platform| {
         let text = |text: &str| AttributeValue::S(text.to_owned());
         let functions = ["Accounts", "Catalog", "Products", "Subscriptions", "Keys", "Gateway", "Usage", "Billing"];
-        for function in functions {
+        // Contracts keeps nothing yet: not even its own table is its to touch.
+        for function in functions.into_iter().chain(["Contracts"]) {
             let client = sdk(platform, function);
-            for owner in functions {
+            for owner in functions.into_iter().chain(["Contracts"]) {
                 let table = format!("{owner}Table");
                 let read = client
                     .get_item()
@@ -50,7 +51,7 @@ fn no_functions_credentials_reach_another_functions_table() {
                     .key("sk", text("planted"))
                     .send()
                     .await;
-                if function == owner {
+                if function == owner && function != "Contracts" {
                     assert!(read.is_ok(), "{function} and its own table: {read:?}");
                     continue;
                 }

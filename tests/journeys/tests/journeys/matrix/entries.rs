@@ -299,4 +299,11 @@ pub(super) const TABLE: &[Entry] = &[
     of(Home::Consumer, "compare_invoice", &[200], Same, Nothing, |ids| {
         get(format!("/v1/billing/invoices/{}/usage", ids.invoice))
     }),
+    // contracts: anyone who may read documents, about whatever they bring along
+    provider("compare_documents", &[200], Same, |_| {
+        let side = json!({ "files": { "weather.yaml": weather::DOCUMENT } });
+        post("/v1/contracts/comparisons", &json!({ "before": side, "after": side }))
+    }),
+    provider("list_rules", &[200], Same, |_| get("/v1/contracts/rules".to_owned())),
+    provider("get_rule", &[200], Same, |_| get("/v1/contracts/rules/response-field-removed".to_owned())),
 ];
