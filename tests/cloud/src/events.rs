@@ -123,9 +123,10 @@ pub async fn start(
 }
 
 impl Events {
-    /// Waits until no event is on its way any more: all streams read, all queues with a consumer empty. False if that takes longer than `within`.
-    pub async fn settled(&self, within: Duration) -> bool {
-        self.plane.settle.wait(within).await
+    /// Waits until no event is on its way any more: all streams read, all queues with a consumer empty. False if for so long none gets any
+    /// further.
+    pub async fn settled(&self, without_progress: Duration) -> bool {
+        self.plane.settle.wait(without_progress).await
     }
 
     /// Every message in a dead-letter queue: the queue's logical id and the body.

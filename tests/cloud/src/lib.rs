@@ -270,9 +270,9 @@ impl Cloud {
         self.dynamodb.lose(table, prefix)
     }
 
-    /// Waits until no event is on its way any more; false if that takes longer than `within`.
-    pub async fn settled(&self, within: Duration) -> bool {
-        self.events.settled(within).await
+    /// Waits until no event is on its way any more; false if for so long none gets any further.
+    pub async fn settled(&self, without_progress: Duration) -> bool {
+        self.events.settled(without_progress).await
     }
 
     /// Every message that was given up on: the dead-letter queue's logical id and the body.

@@ -34,13 +34,17 @@ impl Settle {
         place
     }
 
-    /// Waits until nothing is on its way; false if that takes longer.
-    pub(crate) async fn wait(&self, within: Duration) -> bool {
-        let end = Instant::now() + within;
+    /// Waits until nothing is on its way; false if nothing moves for so long. A backlog that is worked off may take longer.
+    pub(crate) async fn wait(&self, without_progress: Duration) -> bool {
+        let (mut seen, mut end) = (None, Instant::now() + without_progress);
         loop {
             match self.now() {
-                Ok(true) => return true,
-                Ok(false) => {}
+                Ok(None) => return true,
+                Ok(Some(progress)) if seen != Some(progress) => {
+                    seen = Some(progress);
+                    end = Instant::now() + without_progress;
+                }
+                Ok(Some(_)) => {}
                 Err(error) => tracing::warn!(%error, "cannot see what is on its way"),
             }
             if Instant::now() >= end {
@@ -50,16 +54,19 @@ impl Settle {
         }
     }
 
-    /// A reader goes on only after what it read has been handed on, so looking at readers first and queues second misses nothing;
-    /// a write in between shows in the count of writes.
-    fn now(&self) -> Result<bool, DataError> {
+    /// How far the readers and the queues are; nothing where all is done. A reader goes on only after what it read has been handed on, so looking at
+    /// readers first and queues second misses nothing; a write in between shows in the count of writes.
+    fn now(&self) -> Result<Option<(i64, i64)>, DataError> {
         let writes = self.streams.writes();
         let readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (mut read, mut is_behind) = (0, false);
         for (table, place) in &readers {
-            if place.load(Ordering::Acquire) < self.streams.last(table)? {
-                return Ok(false);
-            }
+            let place = place.load(Ordering::Acquire);
+            read += place;
+            is_behind |= place < self.streams.last(table)?;
         }
-        Ok(self.queues.backlog()? == 0 && self.streams.writes() == writes)
+        let backlog = self.queues.backlog()?;
+        let is_done = !is_behind && backlog == 0 && self.streams.writes() == writes;
+        Ok(if is_done { None } else { Some((read, backlog)) })
     }
 }

@@ -215,12 +215,12 @@ fn witness(fits: &Value, misses: &Value, rng: &mut TestRng, tries: u32) -> Optio
 
 /// Whether the comparison goes by policy somewhere, which values alone do not show: fields that are not listed are no promise.
 fn is_policy(comparison: &Comparison) -> bool {
-    let by_policy = ["request-field-added", "request-field-required-added", "request-field-removed", "response-field-added", "response-field-removed"];
+    let by_policy = ["request-field-added", "request-field-required-added", "request-field-removed", "response-field-added", "response-field-removed", "request-unused-limit-changed", "response-unused-limit-changed"];
     comparison.findings.iter().any(|finding| by_policy.contains(&finding.rule))
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, max_global_rejects: 100_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, max_global_rejects: 100_000, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_the_same_is_identical(schema in schema(), in_answer: bool) {
@@ -252,7 +252,7 @@ proptest! {
         prop_assume!(comparison.verdict == Verdict::Breaking && !is_policy(&comparison));
         let mut rng = TestRng::from_seed(proptest::test_runner::RngAlgorithm::ChaCha, &seed);
         let (fits, misses) = if in_answer { (&after, &before) } else { (&before, &after) };
-        let found = witness(fits, misses, &mut rng, 20_000);
+        let found = witness(fits, misses, &mut rng, 4_000);
         prop_assert!(found.is_some(), "no witness: {before} -> {after} {:#?}", comparison.findings);
     }
 
@@ -262,7 +262,7 @@ proptest! {
         prop_assume!(comparison.verdict <= Verdict::Compatible && !is_policy(&comparison));
         let mut rng = TestRng::from_seed(proptest::test_runner::RngAlgorithm::ChaCha, &seed);
         let (fits, misses) = if in_answer { (&after, &before) } else { (&before, &after) };
-        let found = witness(fits, misses, &mut rng, 2_000);
+        let found = witness(fits, misses, &mut rng, 500);
         prop_assert!(found.is_none(), "{found:?}: {before} -> {after} {:#?}", comparison.findings);
     }
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::flat::{Flat, Kind, Listing, Record, Shift, shown, size_shift};
+use super::flat::{Flat, Kind, Listing, Numbers, Record, Shift, shown, size_shift};
 use super::side::{Alternative, SetId, Side};
 use super::walk::{Spots, Walk, Way};
 use super::{records, scalars};
@@ -311,12 +311,15 @@ fn flats(walk: &mut Walk<'_>, id: u32, way: Way, old: &Flat, new: &Flat) {
         (Kind::Scalar(was), Kind::Enum { values, .. }) if values.iter().all(|value| was.may_hold(value.value.text())) => {
             let rule = way.pick(&rules::REQUEST_ENUM_ADDED, &rules::RESPONSE_ENUM_ADDED);
             walk.note(id, rule, "", "", &format!("it must be {}.", words.1), Spots::default());
+            if !way.is_request() {
+                unheld(walk, id, (&rules::RESPONSE_TYPE_CHANGED, &rules::RESPONSE_PATTERN_CHANGED), values, was);
+            }
         }
         (Kind::Enum { values, .. }, Kind::Scalar(is)) if values.iter().all(|value| is.may_hold(value.value.text())) => {
             let rule = way.pick(&rules::REQUEST_ENUM_REMOVED, &rules::RESPONSE_ENUM_REMOVED);
             walk.note(id, rule, "", "", &format!("it may be any value, it was {}.", words.0), Spots::default());
-            if way.is_request() && !values.iter().all(|value| is.holds(value.value.text())) && !is.patterns.is_empty() {
-                walk.note(id, &rules::REQUEST_PATTERN_CHANGED, "", "", "its values must match a pattern.", Spots::default());
+            if way.is_request() {
+                unheld(walk, id, (&rules::REQUEST_ENUM_VALUE_REMOVED, &rules::REQUEST_PATTERN_CHANGED), values, is);
             }
         }
         (Kind::Record(was), Kind::Record(is)) => records::compare(walk, id, way, was, is),
@@ -345,6 +348,7 @@ fn flats(walk: &mut Walk<'_>, id: u32, way: Way, old: &Flat, new: &Flat) {
 /// What is said of values of other kinds: nothing that fits is refused for it, but whoever goes by each keyword goes by it.
 fn asides(walk: &mut Walk<'_>, id: u32, way: Way, old: &[Kind], new: &[Kind]) {
     let of = |kind: &Kind| Flat { kind: kind.clone(), implied: true, ..Flat::any() };
+    walk.is_aside = true;
     for was in old {
         match new.iter().find(|is| is.class() == was.class()) {
             Some(is) => flats(walk, id, way, &of(was), &of(is)),
@@ -354,6 +358,22 @@ fn asides(walk: &mut Walk<'_>, id: u32, way: Way, old: &[Kind], new: &[Kind]) {
     }
     for is in new.iter().filter(|is| !is.is_plain() && !old.iter().any(|was| was.class() == is.class())) {
         limit(walk, id, way, &format!("what is said of {}", is.words()), "new", Shift::Tighter);
+    }
+    walk.is_aside = false;
+}
+
+/// Listed values that are outside of the limits on the other side: surely, or perhaps.
+fn unheld(
+    walk: &mut Walk<'_>,
+    id: u32,
+    (surely, perhaps): (&'static rules::Rule, &'static rules::Rule),
+    values: &[shared::surface::EnumValue],
+    limits: &Numbers,
+) {
+    for value in values.iter().filter(|value| !limits.holds(value.value.text())) {
+        let rule = if limits.patterns.is_empty() && limits.formats.is_empty() { surely } else { perhaps };
+        let text = format!("the value {} is not within its limits.", shown(value.value.text()));
+        walk.note(id, rule, "", value.value.text(), &text, Spots::default());
     }
 }
 

@@ -15,6 +15,8 @@ use super::flat::{Field, Flat, Kind, Listing, Numbers, Record};
 
 /// Alternatives of one set. More are not compared.
 pub(super) const ALTERNATIVES_MAX: usize = 256;
+/// Levels of types in one another that are looked through for one that nothing fits.
+const DEPTH_MAX: u32 = 50;
 /// Sets of one surface.
 const SETS_MAX: usize = 400_000;
 
@@ -65,6 +67,7 @@ pub(super) struct Side<'s> {
     origins: HashMap<SetId, (Option<&'s Text>, ElementId)>,
     alternatives: HashMap<SetId, Option<Rc<[Alternative]>>>,
     flats: HashMap<SetId, Rc<Flat>>,
+    depth: u32,
     /// There were more sets than are kept: what came after is any value.
     pub is_full: bool,
 }
@@ -92,6 +95,7 @@ impl<'s> Side<'s> {
             origins: HashMap::new(),
             alternatives: HashMap::new(),
             flats: HashMap::new(),
+            depth: 0,
             is_full: false,
         };
         // The empty set, which any value fits, is the first.
@@ -302,7 +306,11 @@ impl<'s> Side<'s> {
         if let Some(known) = self.alternatives.get(&set) {
             return known.clone();
         }
+        // Who asks again on the way, in a cycle, is told that it is not known.
+        self.alternatives.insert(set, None);
+        self.depth += 1;
         let found = self.find_alternatives(set).map(Rc::from);
+        self.depth -= 1;
         self.alternatives.insert(set, found.clone());
         found
     }
@@ -321,7 +329,7 @@ impl<'s> Side<'s> {
                 _ => None,
             });
             let Some(opened) = opened else {
-                if !matches!(self.flat(next.set).kind, Kind::Never) {
+                if !self.is_impossible(next.set) {
                     found.push(next);
                 }
                 if found.len() > ALTERNATIVES_MAX {
@@ -362,6 +370,21 @@ impl<'s> Side<'s> {
         let mut seen = std::collections::HashSet::new();
         found.retain(|alternative| seen.insert(self.digest(alternative.set)));
         Some(found)
+    }
+
+    /// Whether nothing fits a set without unions: nothing of its kind, or nothing that must be in it.
+    fn is_impossible(&mut self, set: SetId) -> bool {
+        let flat = self.flat(set);
+        let needed: Vec<SetId> = match &flat.kind {
+            Kind::Never => return true,
+            _ if flat.implied || self.depth > DEPTH_MAX => return false,
+            Kind::Record(record) => {
+                record.fields.values().filter(|field| is_required(field.presence)).map(|field| field.set).collect()
+            }
+            Kind::List(list) if list.min > Some(0) => list.prefix.first().copied().or(list.items).into_iter().collect(),
+            _ => return false,
+        };
+        needed.into_iter().any(|needed| self.alternatives(needed).is_some_and(|found| found.is_empty()))
     }
 
     /// What a set without unions is made of.
@@ -460,10 +483,12 @@ impl<'s> Side<'s> {
             (Kind::Scalar(left), Kind::Scalar(right)) if left.is_near(&right) => {
                 Kind::Scalar(Box::new(left.with(&right)))
             }
-            (Kind::Enum { values, open }, Kind::Enum { values: others, open: also }) => Kind::Enum {
-                values: values.into_iter().filter(|value| others.iter().any(|other| other.value == value.value)).collect(),
-                open: open && also,
-            },
+            (Kind::Enum { values, open }, Kind::Enum { values: others, open: also }) => {
+                let is_there = |value: &EnumValue| others.iter().any(|other| other.value == value.value);
+                let values: Vec<EnumValue> = values.into_iter().filter(is_there).collect();
+                let open = open && also;
+                if values.is_empty() && !open { Kind::Never } else { Kind::Enum { values, open } }
+            }
             (Kind::Enum { values, open }, Kind::Scalar(scalar)) | (Kind::Scalar(scalar), Kind::Enum { values, open }) => {
                 let values: Vec<EnumValue> =
                     values.into_iter().filter(|value| scalar.may_hold(value.value.text())).collect();

@@ -9,7 +9,7 @@ use super::covers::Proofs;
 use super::found::{Findings, Found};
 use super::side::{SetId, Side};
 use crate::finding::Severity;
-use crate::rules::Rule;
+use crate::rules::{self, Rule};
 
 /// Pairs that are compared. More are not.
 const PAIRS_MAX: usize = 300_000;
@@ -135,6 +135,8 @@ pub(super) struct Walk<'s> {
     queue: VecDeque<u32>,
     /// The ids of the operations, by number.
     operations: Vec<String>,
+    /// What is compared refuses no value: see [`super::flat::Flat::asides`].
+    pub is_aside: bool,
     is_full: bool,
 }
 
@@ -150,6 +152,7 @@ impl<'s> Walk<'s> {
             known: HashMap::new(),
             queue: VecDeque::new(),
             operations: Vec::new(),
+            is_aside: false,
             is_full: false,
         }
     }
@@ -212,6 +215,12 @@ impl<'s> Walk<'s> {
 
     /// Notes a change in a pair. `step` leads from the pair to what has changed, `detail` tells it from others of the same rule there.
     pub(super) fn note(&mut self, pair: u32, rule: &'static Rule, step: &str, detail: &str, text: &str, spots: Spots) {
+        let rule = match (self.is_aside, rule.severity) {
+            (true, Severity::Breaking | Severity::Dangerous) if rule.id.starts_with("request") => &rules::REQUEST_UNUSED_LIMIT_CHANGED,
+            (true, Severity::Breaking | Severity::Dangerous) => &rules::RESPONSE_UNUSED_LIMIT_CHANGED,
+            (true, Severity::Compatible) => &rules::DETAIL_CHANGED,
+            (false, _) => rule,
+        };
         let severity = super::tables::severity(self.format, rule);
         if let Some(pair) = self.pairs.get_mut(pair as usize) {
             let (step, detail, text) = (step.to_owned(), detail.to_owned(), text.to_owned());
