@@ -81,15 +81,16 @@ pub(super) fn property(text: &str) -> String {
     command(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// For a message of SARIF: links (3.11.6) and placeholders (3.11.5) are none.
+/// For a message of SARIF: links (3.11.6) and placeholders (3.11.5) are none. Braces are doubled, as the specification wants it, only where one could begin a
+/// placeholder: most readers show them as they are, and paths are full of them.
 pub(super) fn sarif(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
     let clean = clean(text);
-    let mut rest = clean.chars().peekable();
-    while let Some(c) = rest.next() {
+    let has_placeholder = clean.split('{').skip(1).any(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let mut out = String::with_capacity(clean.len());
+    for c in clean.chars() {
         match c {
             '\\' | '[' | ']' => out.extend(['\\', c]),
-            '{' if rest.peek().is_some_and(char::is_ascii_digit) => out.push_str("{{"),
+            '{' | '}' if has_placeholder => out.extend([c, c]),
             c => out.push(c),
         }
     }
