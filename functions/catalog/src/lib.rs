@@ -1,7 +1,7 @@
 //! `catalog`: what an organization has.
 //!
 //! It owns **services**, their **APIs** and the APIs' **versions**. A version is one immutable document in one format (today OpenAPI 2.0
-//! to 3.2, in JSON or YAML, or GraphQL; of one file or several); it is read when it comes, by [`upload`] and the [`readers`], and its operations are kept beside it.
+//! to 3.2, in JSON or YAML, GraphQL, or Protocol Buffers; of one file or several); it is read when it comes, by [`upload`] and the [`readers`], and its operations are kept beside it.
 //!
 //! - A document is stored whole, compressed, in chunks that fit an item, and given back byte for byte. Chunks, pages of operations and the words of
 //!   the search are written before the version's own row, which is written last and together with everything that must hold: what lacks its row is

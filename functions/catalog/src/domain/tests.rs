@@ -54,6 +54,7 @@ fn operation(id: &str, method: &str, path: &str, summary: &str) -> Operation {
         id: id.into(),
         method: method.into(),
         path: path.into(),
+        bindings: vec![],
         summary: summary.into(),
         deprecated: false,
         line: 1,

@@ -35,13 +35,13 @@ use crate::upload::{self, Hint, Warning};
 pub(super) struct UploadQuery {
     /// What the version is called, unique in its API.
     version: VersionLabel,
-    /// The document's format, where it is not to be found out: `openapi` or `graphql`.
+    /// The document's format, where it is not to be found out: `openapi`, `graphql` or `protobuf`.
     #[param(max_length = 40)]
     format: Option<String>,
-    /// The document's file name: its ending says how it is written (`.json`, `.yaml`, `.yml`, `.graphql`, `.graphqls`, `.gql`), where that is not to be found out.
+    /// The document's file name: its ending says how it is written (`.json`, `.yaml`, `.yml`, `.graphql`, `.graphqls`, `.gql`, `.proto`), where that is not to be found out.
     #[param(max_length = 255)]
     filename: Option<String>,
-    /// In an archive, the path of the file that the version is about, where that is not to be found out.
+    /// In an archive, the path of the file that the version is about, where that is not to be found out. Without it, it is about all GraphQL or all `.proto` files.
     #[param(max_length = 500)]
     root: Option<String>,
 }
@@ -143,7 +143,7 @@ fn draft(
 #[utoipa::path(post, path = "/v1/catalog/apis/{api}/versions", operation_id = "upload_version", tag = "versions", security(("token" = ["catalog:write"])),
     params(("api" = ApiName, Path), UploadQuery,
         ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request gets the same answer for a day.", min_length = 1, max_length = 255, pattern = "^[ -~]+$")),
-    request_body(description = "An OpenAPI document (2.0, 3.0, 3.1 or 3.2, in JSON or YAML) or a GraphQL schema, at most 32 MB, whatever type is named; packed as `application/gzip`; or several files as a zip, a tar, or a tar packed with gzip.",
+    request_body(description = "An OpenAPI document (2.0, 3.0, 3.1 or 3.2, in JSON or YAML), a GraphQL schema or a `.proto` file, at most 32 MB, whatever type is named; packed as `application/gzip`; or several files as a zip, a tar, or a tar packed with gzip.",
         content((String = "application/json"), (String = "application/yaml"), (String = "application/gzip"), (String = "application/zip"), (String = "text/plain"), (String = "application/octet-stream"))),
     responses((status = 201, body = VersionWithWarnings, headers(("ETag" = String), ("Location" = String)))))]
 #[allow(clippy::too_many_arguments)] // Each is a part of the request.
@@ -218,7 +218,7 @@ pub(super) async fn get_version(
 /// as it is needs that, or `Accept: application/gzip`.
 #[utoipa::path(get, path = "/v1/catalog/apis/{api}/versions/{version}/document", operation_id = "get_document", tag = "versions", security(("token" = ["catalog:read"])),
     params(("api" = ApiName, Path), ("version" = VersionName, Path)),
-    responses((status = 200, description = "The document.", headers(("ETag" = String)), content(("application/json"), ("application/yaml"), ("application/gzip")))))]
+    responses((status = 200, description = "The document.", headers(("ETag" = String)), content(("application/json"), ("application/yaml"), ("application/graphql"), ("text/x-protobuf"), ("application/zip"), ("application/x-tar"), ("application/gzip")))))]
 pub(super) async fn get_document(
     caller: Caller<needs::CatalogRead>,
     State(app): State<AppState>,

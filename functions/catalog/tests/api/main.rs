@@ -8,6 +8,7 @@ mod life;
 mod naming;
 mod public;
 mod retried;
+mod rpc;
 mod seeing;
 mod surfaces;
 
