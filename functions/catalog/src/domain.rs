@@ -1,6 +1,7 @@
 //! The rules: what services, APIs and versions are, and how a version changes.
 
 pub mod document;
+mod entry;
 mod names;
 mod operation;
 pub mod routes;
@@ -15,6 +16,7 @@ use shared::text::Label;
 use shared::time::Time;
 use utoipa::ToSchema;
 
+pub use entry::{ENTRIES_MAX, Entries, Entry};
 pub use names::{HttpUrl, Origin, VersionLabel, VersionName};
 pub use operation::{Binding, Operation};
 

@@ -14,6 +14,7 @@ use shared::page::{Page, PageQuery};
 use shared::principal::{Principal, needs};
 use shared::problem::{Kind, Problem};
 use shared::seal::sha256_hex;
+use shared::surface::Surface;
 use shared::time::Time;
 use utoipa::{IntoParams, ToSchema};
 
@@ -22,10 +23,10 @@ use super::views::{VersionView, VersionWithWarnings};
 use super::{ApiName, revised, surfaces, tell_door};
 use crate::AppState;
 use crate::domain::document;
-use crate::domain::{Api, Version, VersionLabel, VersionName, routes, words};
+use crate::domain::{Api, ENTRIES_MAX, Entries, Version, VersionLabel, VersionName, routes, words};
 use crate::error::Error;
 use crate::events::routes_states;
-use crate::store::{Change, Content, Writer};
+use crate::store::{Change, Content, Searched, Writer};
 use crate::upload::{self, Hint, Warning};
 
 /// How a document comes.
@@ -122,21 +123,36 @@ fn draft(
         )));
     }
     let mut version = Version::draft(api, query.version, 0, &read, now);
-    let mut content = Content { packed, operations: read.operations, warnings: read.warnings };
-    if words::index(&content.operations).1 {
-        let message = format!(
-            "The operations have more than {} different words: the search does not find all of them.",
-            words::WORDS_MAX
-        );
-        let code = "search-partial".into();
-        content.warnings.push(Warning { code, message, file: String::new(), line: 1, pointer: String::new() });
+    let (searched, missed) = searched(read.operations, &read.surface);
+    let mut content = Content { packed, searched, warnings: read.warnings };
+    if let Some(warning) = missed {
+        content.warnings.push(warning);
         version.warnings += 1;
     }
     version.document_bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     version.document_sha256 = sha256_hex(bytes);
     version.chunks = content.chunks();
-    version.parts = u32::try_from(routes_states(api, &version, &content.operations).len()).unwrap_or(u32::MAX);
+    version.parts = u32::try_from(routes_states(api, &version, &content.searched.operations).len()).unwrap_or(u32::MAX);
     Ok((version, content))
+}
+
+/// What is searched of a document, and a warning where that is not all of it.
+fn searched(operations: Vec<Operation>, surface: &Surface) -> (Searched, Option<Warning>) {
+    let entries = Entries::of(surface);
+    let mut missed = Vec::new();
+    if entries.count > entries.kept.len() {
+        missed.push(format!("of its {} types and fields the first {ENTRIES_MAX} are searched", entries.count));
+    }
+    let searched = Searched { operations, entries: entries.kept };
+    if words::Index::of(&searched.operations, &searched.entries).cut {
+        missed.push(format!("it has more than {} different words", words::WORDS_MAX));
+    }
+    let warning = (!missed.is_empty()).then(|| {
+        let message = format!("The search does not find everything in the document: {}.", missed.join(", and "));
+        let code = "search-partial".into();
+        Warning { code, message, file: String::new(), line: 1, pointer: String::new() }
+    });
+    (searched, warning)
 }
 
 /// Uploads a version: the document is the body, as it is or packed with gzip. It becomes a draft.
@@ -282,7 +298,7 @@ pub(super) async fn operations(app: &AppState, version: &Version, page: &PageQue
     let from: u32 = page.after.and_then(|after| after.parse().ok()).unwrap_or(0);
     let items: Vec<Operation> = app
         .store
-        .operations(version.id, from, u32::from(page.size))
+        .listed(version.id, from, u32::from(page.size))
         .await?
         .into_iter()
         .map(|(_, operation)| operation)

@@ -9,6 +9,7 @@ mod naming;
 mod public;
 mod retried;
 mod rpc;
+mod search;
 mod seeing;
 mod surfaces;
 
