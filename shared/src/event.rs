@@ -294,7 +294,7 @@ pub struct RoutesState {
 /// An operation as the door and the meter know it.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Route {
-    /// The operation's number within the version, counted from 0.
+    /// The operation's number within the version, counted from 0. Several routes may lead to one operation.
     pub n: u32,
     /// The HTTP method in upper case; `QUERY`, `MUTATION` or `SUBSCRIPTION` for a root field of GraphQL.
     pub method: String,

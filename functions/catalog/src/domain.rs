@@ -1,6 +1,7 @@
 //! The rules: what services, APIs and versions are, and how a version changes.
 
 pub mod document;
+mod entry;
 mod names;
 mod operation;
 pub mod routes;
@@ -15,8 +16,9 @@ use shared::text::Label;
 use shared::time::Time;
 use utoipa::ToSchema;
 
+pub use entry::{ENTRIES_MAX, Entries, Entry};
 pub use names::{HttpUrl, Origin, VersionLabel, VersionName};
-pub use operation::Operation;
+pub use operation::{Binding, Operation};
 
 use crate::upload::{Document, Syntax};
 
@@ -166,7 +168,7 @@ pub struct Version {
     pub format: String,
     /// The format's version.
     pub format_version: String,
-    /// JSON, YAML, or the kind of archive.
+    /// How it is written, or the kind of archive.
     pub syntax: Syntax,
     /// The file of an archive that it is about, or the document's file name.
     #[serde(default)]

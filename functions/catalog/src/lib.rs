@@ -1,7 +1,7 @@
 //! `catalog`: what an organization has.
 //!
 //! It owns **services**, their **APIs** and the APIs' **versions**. A version is one immutable document in one format (today OpenAPI 2.0
-//! to 3.2, in JSON or YAML, or GraphQL; of one file or several); it is read when it comes, by [`upload`] and the [`readers`], and its operations are kept beside it.
+//! to 3.2, in JSON or YAML, GraphQL, or Protocol Buffers; of one file or several); it is read when it comes, by [`upload`] and the [`readers`], and its operations are kept beside it.
 //!
 //! - A document is stored whole, compressed, in chunks that fit an item, and given back byte for byte. Chunks, pages of operations and the words of
 //!   the search are written before the version's own row, which is written last and together with everything that must hold: what lacks its row is
@@ -10,8 +10,9 @@
 //!   publishing an older one again goes back to it. When the current version retires, the one published before it takes its place.
 //! - Every change that the door must know (publishing, deprecating, retiring, another upstream) is told to the gateway before it is answered,
 //!   and once more by the events in the outbox. When the door could not be told, the answer is 503 and sending the request again tells it again.
-//! - The search goes over the operations of an API's current version, or of its newest draft while nothing was published. A word has one row per
-//!   version, with the numbers of its operations, so the cost of a search grows with what it finds.
+//! - The search goes over services, APIs, and the operations, types and fields of an API's current version, or of its newest draft while nothing was
+//!   published. A word has one row per version, with the numbers of what has it, and one per API and service, so the cost of a search grows with
+//!   what its words find, not with the catalog.
 //! - The public side shows what is published of APIs whose visibility is `public`, of those that are `partner` to the invited organizations, and
 //!   to an organization what is its own. Everything else is not found.
 

@@ -9,10 +9,11 @@
 //! | `{api or service id}` | `NAME` | where it is |
 //! | `{api id}` | `VERSION#{number}` | a version |
 //! | `{api id}` | `LABEL#{name}` | the number of the version of that name |
-//! | `{api id}` | `COUNTER` | how many versions there are, and which one the search goes over |
+//! | `{api id}` | `COUNTER` | how many versions there are, and which one the search goes over, with its title |
 //! | `{version id}` | `NAME` | where the version is |
-//! | `{version id}` | `CHUNK#{n}`, `OPERATIONS#{n}`, `WARNINGS` | its packed document, its operations by 25, its warnings |
-//! | `FIND#{organization}#{first letter}` | `{word}#{api id}#{version id}` | the numbers of the operations with a word |
+//! | `{version id}` | `CHUNK#{n}`, `OPERATIONS#{n}`, `ENTRIES#{n}`, `WARNINGS` | its packed document, its operations by 25, its types and fields by 100, its warnings |
+//! | `FIND#{organization}#{first letter}` | `{word}#{api id}#{version id}` | the numbers of the operations, types and fields with a word |
+//! | `FIND#{organization}#{first letter}` | `{word}#{api or service id}#-` | an API or a service with a word |
 
 mod apis;
 mod batch;
@@ -33,8 +34,8 @@ use shared::slug::{Name, Slug};
 use shared::time::Time;
 
 pub(crate) use apis::NewApi;
-pub(crate) use content::Content;
-pub(crate) use search::Hit;
+pub(crate) use content::{Content, Searched};
+pub(crate) use search::{Hit, Question, Thing};
 pub(crate) use versions::Change;
 
 /// Tries of a write that meets others of its kind.

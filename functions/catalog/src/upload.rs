@@ -1,30 +1,35 @@
 //! Uploads: what was sent becomes files, the files' format is found out, and their reader makes the surface.
 
 mod archive;
+mod families;
+
+#[cfg(test)]
+mod tests;
 
 use shared::surface::{OperationKind, Surface};
 
-use crate::domain::Operation;
+use crate::domain::{Binding, Operation};
 pub use crate::readers::tree::Syntax;
-use crate::readers::{Files, graphql, openapi, quote, tree};
+use crate::readers::{Files, Warnings, protobuf, quote};
 pub use crate::readers::{Refused, UPLOAD_BYTES_MAX, Warning};
 
 /// An upload that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
-    /// The family of its format: `openapi` or `graphql`.
+    /// The family of its format: `openapi`, `graphql` or `protobuf`.
     pub format: String,
     /// The version of the format that the document says it is written in, for example `3.0.3`.
     pub format_version: String,
     /// How it is written, or what kind of archive it came in.
     pub syntax: Syntax,
-    /// The path of the file that it is about: with it, the same bytes are read the same way again; empty for all files that are GraphQL.
+    /// The path of the file that it is about: with it, the same bytes are read the same way again; empty for all files of a
+    /// format that has no such file.
     pub root: String,
     /// Its title, empty where it has none.
     pub title: String,
     /// Its own name of its version; empty where it has none.
     pub api_version: String,
-    /// The operations that are called one by one: those of HTTP and root fields of GraphQL, in the order of the document.
+    /// The operations that are called one by one: those of HTTP, root fields of GraphQL and methods of gRPC, in the order of the document.
     pub operations: Vec<Operation>,
     /// What is wrong with it and does not keep it from being read, at most 101.
     pub warnings: Vec<Warning>,
@@ -35,9 +40,9 @@ pub struct Document {
 /// What the sender says about a document: it goes before what its bytes look like.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hint<'a> {
-    /// `openapi`, `graphql`, or nothing for "find out".
+    /// `openapi`, `graphql`, `protobuf`, or nothing for "find out".
     pub format: Option<&'a str>,
-    /// A file's name, of which the ending counts: `.json`, `.yaml` or `.yml`.
+    /// A file's name, of which the ending counts, such as `.yaml` or `.proto`.
     pub filename: Option<&'a str>,
     /// The path in an archive of the file that it is about.
     pub root: Option<&'a str>,
@@ -56,7 +61,7 @@ pub fn read(bytes: &[u8], hint: Hint<'_>) -> Result<Document, Refused> {
         let files = archive::open(bytes, kind)?;
         let roots = match hint.root {
             Some(root) => vec![root],
-            None => find_roots(&files, hint)?,
+            None => families::roots(&files, hint)?,
         };
         let document = read_files(&files, &roots, hint)?;
         return Ok(Document { syntax: kind, ..document });
@@ -74,121 +79,59 @@ pub fn read(bytes: &[u8], hint: Hint<'_>) -> Result<Document, Refused> {
 /// Everything that keeps it from being read, with the file and the line where there is one.
 pub fn read_files(files: &Files, roots: &[&str], hint: Hint<'_>) -> Result<Document, Refused> {
     let root = roots.first().copied().unwrap_or_default();
-    let is_graphql = is_graphql(files, root, hint);
-    let (syntax, (surface, warnings)) = if is_graphql {
-        (Syntax::Graphql, graphql::read(files, roots)?)
-    } else {
-        let text = files.text(root)?;
-        sniff(text, root, hint)?;
-        (Syntax::of(root, text), openapi::read(files, roots)?)
-    };
+    let family = families::of(files, root, hint)?;
+    let (surface, mut warnings) = (family.read)(files, roots)?;
+    let operations = operations(&surface, &mut warnings);
     Ok(Document {
-        format: if is_graphql { "graphql" } else { "openapi" }.to_owned(),
+        format: family.name.to_owned(),
         format_version: surface.format_version.0.to_string(),
-        syntax,
+        syntax: (family.syntax)(root, files.text(root).unwrap_or_default()),
         // Several are all there are: none of them is to be named.
         root: if roots.len() == 1 { root.to_owned() } else { String::new() },
         title: surface.title.0.to_string(),
         api_version: surface.api_version.0.to_string(),
-        operations: operations(&surface),
+        operations,
         warnings: warnings.finish(),
         surface,
     })
 }
 
-/// Whether it is GraphQL: by what the sender says, by its name, or else by how it begins.
-fn is_graphql(files: &Files, path: &str, hint: Hint<'_>) -> bool {
-    match hint.format {
-        Some(format) => format.eq_ignore_ascii_case("graphql"),
-        None if path.contains('.') => graphql::is_named(path),
-        None => files.text(path).is_ok_and(graphql::looks_like),
-    }
-}
-
-/// The files of an archive that it is about: the only one that says of itself that it is an API, or all that are GraphQL.
-fn find_roots<'f>(files: &'f Files, hint: Hint<'_>) -> Result<Vec<&'f str>, Refused> {
-    let graphql = graphql::roots(files);
-    if hint.format.is_some_and(|format| format.eq_ignore_ascii_case("graphql")) && !graphql.is_empty() {
-        return Ok(graphql);
-    }
-    let is_root = |path: &&str| {
-        let Ok(text) = files.text(path) else { return false };
-        let is_marked = text.contains("openapi") || text.contains("swagger");
-        is_marked
-            && tree::read(text, Syntax::of(path, text))
-                .is_ok_and(|(tree, root)| ["openapi", "swagger"].iter().any(|key| tree.get(root, key).is_some()))
-    };
-    let roots: Vec<&str> = if files.len() == 1 {
-        files.paths().collect()
-    } else {
-        files.paths().filter(|path| Syntax::is_named(path)).filter(is_root).take(10).collect()
-    };
-    match roots[..] {
-        [root] => Ok(vec![root]),
-        [] if !graphql.is_empty() => Ok(graphql),
-        [] => Err(Refused::new("root", format!("None of the files is an API's document; {}.", openapi::READ))),
-        _ => {
-            let shown: Vec<String> = roots.iter().map(|path| quote(path)).collect();
-            Err(Refused::new(
-                "root",
-                format!(
-                    "Several files are an API's document: say with `root` which one is meant: {}.",
-                    shown.join(", ")
-                ),
-            ))
-        }
-    }
-}
-
-/// The operations of a surface that are called one by one: over HTTP by their path, or as a root field of GraphQL by its name.
-fn operations(surface: &Surface) -> Vec<Operation> {
-    let listed = surface.operations.iter().filter_map(|operation| {
+/// The operations of a surface that are called one by one: over HTTP by their path, as a root field of GraphQL by its name, or as a method of gRPC.
+fn operations(surface: &Surface, warnings: &mut Warnings) -> Vec<Operation> {
+    let mut routes = protobuf::routes(surface).into_iter().peekable();
+    let mut listed = Vec::with_capacity(surface.operations.len());
+    for (number, operation) in (0..).zip(&surface.operations) {
+        let line = surface.position(operation.element).map_or(1, |position| position.line);
+        let mut bindings = Vec::new();
         let (method, path) = match &operation.kind {
             OperationKind::Http { method, path } => (method.to_string(), path.to_string()),
             OperationKind::Field { root, name } => (format!("{root:?}").to_uppercase(), name.to_string()),
-            _ => return None,
+            OperationKind::Rpc { .. } => {
+                let own = std::iter::from_fn(|| routes.next_if(|route| route.n == number));
+                let mut own = own.map(|route| Binding { method: route.method, path: route.path });
+                let Some(first) = own.next() else { continue };
+                bindings.extend(own);
+                (first.method, first.path)
+            }
+            _ => continue,
         };
-        Some(Operation {
+        if Binding::cut(&mut bindings) {
+            let message = format!(
+                "The rules of google.api.http of {} have more than {} bytes: not all of them are routes.",
+                quote(&operation.id),
+                Binding::BYTES_MAX
+            );
+            warnings.push("routes-left-out", message, "", line, &operation.id);
+        }
+        listed.push(Operation {
             id: operation.id.to_string(),
             method,
             path,
+            bindings,
             summary: operation.summary.0.to_string(),
             deprecated: operation.deprecated,
-            line: surface.position(operation.element).map_or(1, |position| position.line),
-        })
-    });
-    listed.collect()
-}
-
-/// Refuses what is written in a format that has no reader, by what the sender says or else by how it begins.
-fn sniff(text: &str, path: &str, hint: Hint<'_>) -> Result<(), Refused> {
-    let read = format!("{}; {}", openapi::READ, graphql::READ);
-    let other = |name: &str| Err(Refused::new("format", format!("This is {name}, which is not read; {read}.")));
-    match hint.format.map(str::to_ascii_lowercase).as_deref() {
-        None | Some("openapi") => {}
-        Some(format) => {
-            return Err(Refused::new("format", format!("The format {} is not read; {read}.", quote(format))));
-        }
+            line,
+        });
     }
-    let ending = path.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
-    match ending.as_deref() {
-        Some("json" | "yaml" | "yml") => return Ok(()),
-        Some("proto") => return other("a Protocol Buffers file"),
-        Some("wsdl" | "xml" | "xsd") => return other("an XML document"),
-        Some("raml") => return other("a RAML document"),
-        _ => {}
-    }
-    let start = text.trim_start();
-    if start.starts_with('<') {
-        return other("an XML document");
-    }
-    if start.starts_with("#%RAML") {
-        return other("a RAML document");
-    }
-    // A schema language in a file without a telling name: said so rather than "not YAML".
-    let code = |line: &&str| !line.is_empty() && !line.starts_with(['#', '/', '"', '*']);
-    match start.lines().map(str::trim).find(code) {
-        Some(line) if line.starts_with("syntax") && line.contains('=') => other("a Protocol Buffers file"),
-        _ => Ok(()),
-    }
+    listed
 }

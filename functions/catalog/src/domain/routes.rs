@@ -8,14 +8,20 @@ const PART_BYTES_MAX: usize = 72_000;
 /// Bytes of all routes of a version: they are told in one atomic write, which holds 4 MB.
 pub const ROUTES_BYTES_MAX: usize = 2_000_000;
 
-fn route(number: u32, operation: &Operation) -> Route {
-    Route {
+/// The routes of an operation: all that lead to it have its number, so that they are one to the meter.
+fn routes(number: u32, operation: &Operation) -> impl Iterator<Item = Route> {
+    let besides = operation.bindings.iter().map(|binding| (&binding.method, &binding.path));
+    std::iter::once((&operation.method, &operation.path)).chain(besides).map(move |(method, path)| Route {
         n: number,
-        method: operation.method.clone(),
-        path: operation.path.clone(),
+        method: method.clone(),
+        path: path.clone(),
         operation: operation.id.clone(),
         deprecated: operation.deprecated,
-    }
+    })
+}
+
+fn all(operations: &[Operation]) -> impl Iterator<Item = Route> {
+    (0..).zip(operations).flat_map(|(number, operation)| routes(number, operation))
 }
 
 /// What a route takes in an event at most: its texts, escaped twice, and the frame.
@@ -32,7 +38,7 @@ fn bytes(route: &Route) -> usize {
 /// What all routes take.
 #[must_use]
 pub fn bytes_of(operations: &[Operation]) -> usize {
-    (0..).zip(operations).map(|(number, operation)| bytes(&route(number, operation))).sum()
+    all(operations).map(|route| bytes(&route)).sum()
 }
 
 /// The routes in parts; a version without operations has one empty part.
@@ -40,8 +46,7 @@ pub fn bytes_of(operations: &[Operation]) -> usize {
 pub fn parts(operations: &[Operation]) -> Vec<Vec<Route>> {
     let mut parts = Vec::new();
     let (mut part, mut size) = (Vec::new(), 0);
-    for (number, operation) in (0..).zip(operations) {
-        let route = route(number, operation);
+    for route in all(operations) {
         let more = bytes(&route);
         if size + more > PART_BYTES_MAX && !part.is_empty() {
             parts.push(std::mem::take(&mut part));

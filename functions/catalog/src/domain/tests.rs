@@ -53,6 +53,7 @@ fn operation(id: &str, method: &str, path: &str, summary: &str) -> Operation {
         id: id.into(),
         method: method.into(),
         path: path.into(),
+        bindings: vec![],
         summary: summary.into(),
         deprecated: false,
         line: 1,
@@ -168,42 +169,97 @@ fn words_are_the_pieces_of_ids_paths_methods_and_summaries() {
         operation("repos/create-fork", "POST", "/repos/{owner}/forks", ""),
         operation("list_2", "GET", "/2", ""),
     ];
-    let (index, cut) = words::index(&operations);
-    assert!(!cut);
-    let all: Vec<(&str, String)> = index.iter().map(|(word, numbers)| (word.as_str(), words::pack(numbers))).collect();
+    let index = words::Index::of(&operations, &[]);
+    assert!(!index.cut);
+    let all: Vec<(&str, String)> = index.words.iter().map(|(word, lists)| (word.as_str(), shown(lists))).collect();
     let expected = [
-        ("2", "2"),
-        ("all", "0"),
-        ("by", "0"),
-        ("create", "1"),
-        ("fork", "1"),
-        ("forks", "1"),
-        ("get", "0,2"),
-        ("id", "0"),
-        ("list", "0,2"),
-        ("listpetsbyurl", "0"),
-        ("naïvely", "0"),
-        ("owner", "1"),
-        ("pet", "0"),
-        ("petid", "0"),
-        ("pets", "0"),
-        ("post", "1"),
-        ("repos", "1"),
-        ("the", "0"),
-        ("url", "0"),
+        ("2", "on 2"),
+        ("all", "os 0"),
+        ("by", "on 0"),
+        ("create", "on 1"),
+        ("fork", "on 1"),
+        ("forks", "on 1"),
+        ("get", "on 0,2"),
+        ("id", "on 0"),
+        ("list", "on 0,2"),
+        ("listpetsbyurl", "ow 0"),
+        ("naïvely", "os 0"),
+        ("owner", "on 1"),
+        ("pet", "on 0"),
+        ("petid", "on 0"),
+        ("pets", "on 0"),
+        ("post", "on 1"),
+        ("repos", "on 1"),
+        ("the", "os 0"),
+        ("url", "on 0"),
     ];
     assert_eq!(all, expected.map(|(word, numbers)| (word, numbers.to_owned())));
     assert_eq!(words::question("GET /Repos/{owner}, GET!"), ["owner", "repos", "get"]);
     assert_eq!(words::question(" -- "), Vec::<String>::new());
 }
 
+/// The numbers of a word by class.
+fn shown(lists: &std::collections::BTreeMap<words::Class, Vec<u32>>) -> String {
+    let list =
+        |(class, numbers): (&words::Class, &Vec<u32>)| format!("{} {}", words::key(*class), words::pack(numbers));
+    lists.iter().map(list).collect::<Vec<_>>().join(" ")
+}
+
+fn entry(name: &str, within: Option<&str>, summary: &str) -> Entry {
+    Entry { name: name.into(), within: within.map(Into::into), summary: summary.into(), deprecated: false, line: 1 }
+}
+
 #[test]
-fn a_version_of_too_many_words_says_so() {
+fn types_and_fields_have_words_of_their_own_after_those_of_operations() {
+    let operations = [operation("addPet", "POST", "/pets", "")];
+    let entries = [entry("shop.v1.Pet", None, "A pet of the shop"), entry("pet_id", Some("shop.v1.Pet"), "")];
+    let index = words::Index::of(&operations, &entries);
+    let numbers = |word: &str| index.words.get(word).map(shown).unwrap_or_default();
+    assert_eq!(numbers("pet"), "on 0 tw 0 fn 1");
+    assert_eq!((numbers("shop"), numbers("a"), numbers("id")), ("tn 0".into(), "ts 0".into(), "fn 1".into()));
+    for class in index.words.values().flat_map(|lists| lists.keys()) {
+        assert_eq!(words::class(&words::key(*class)), Some(*class));
+    }
+    assert_eq!(words::class("xw"), None);
+}
+
+#[test]
+fn a_version_of_too_many_words_says_so_and_keeps_those_of_its_operations() {
     let operations: Vec<Operation> =
-        (0..words::WORDS_MAX).map(|n| operation(&format!("op{n}"), "GET", "/x", "")).collect();
-    let (index, cut) = words::index(&operations);
-    assert!(cut);
-    assert_eq!(index.len(), words::WORDS_MAX);
+        (0..words::WORDS_MAX - 3).map(|n| operation(&format!("op{n}"), "GET", "/x", "")).collect();
+    let index = words::Index::of(&operations, &[entry("y", None, "")]);
+    assert!(!index.cut);
+    assert_eq!(index.words.len(), words::WORDS_MAX);
+    let index = words::Index::of(&operations, &[entry("y", None, ""), entry("z", None, ""), entry("get", None, "")]);
+    assert!(index.cut && !index.words.contains_key("z"));
+    assert_eq!(index.words.len(), words::WORDS_MAX);
+    assert!(shown(&index.words["get"]).ends_with("tw 2"), "a word that is there already costs no row");
+}
+
+#[test]
+fn what_is_searched_of_a_surface_is_bounded_and_says_how_much_there_is() {
+    let fields: String = (0..100_000).map(|n| format!("f{n}: Int ")).collect();
+    let read = |text: &str| crate::upload::read(text.as_bytes(), crate::upload::Hint::default()).unwrap();
+    let large = Entries::of(&read(&format!("type Query {{ a: Int }} type Large {{ {fields} }}")).surface);
+    assert_eq!((large.kept.len(), large.count), (20_000, 100_002));
+    let small = read(
+        "openapi: 3.1.0\ninfo: {title: t, version: '1'}\npaths:\n  /a:\n    get:\n      operationId: a\n      responses:\n        '200':\n          description: d\n          content:\n            application/json:\n              schema: {type: object, properties: {items: {type: array, items: {$ref: '#/components/schemas/A'}}}}\ncomponents:\n  schemas:\n    A:\n      description: An a.\n      type: object\n      properties:\n        inner: {type: object, properties: {deep: {type: integer, deprecated: true}}}\n        next: {$ref: '#/components/schemas/A'}\n",
+    );
+    let found: Vec<String> = Entries::of(&small.surface)
+        .kept
+        .iter()
+        .map(|entry| format!("{:?} {} {} {}", entry.within.as_deref(), entry.name, entry.line, entry.deprecated))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "None A 15 false",
+            "Some(\"A\") inner 19 false",
+            "Some(\"A\") next 20 false",
+            "Some(\"A\") deep 19 true",
+            "Some(\"a\") items 12 false",
+        ]
+    );
 }
 
 #[test]
@@ -252,11 +308,11 @@ proptest! {
     #[test]
     fn what_stands_in_an_operation_finds_it(id in "[a-zA-Z0-9_./ -]{0,60}", path in "/[a-zA-Z0-9/{}]{0,60}", summary in "\\PC{0,60}", at in any::<proptest::sample::Index>()) {
         let operation = operation(&id, "GET", &path, &summary);
-        let (index, _) = words::index(std::slice::from_ref(&operation));
+        let index = words::Index::of(std::slice::from_ref(&operation), &[]);
         let question = words::question(&id);
         if !question.is_empty() {
             let word = &question[at.index(question.len())];
-            prop_assert!(index.keys().any(|key| key.starts_with(word)), "{word} in {index:?}");
+            prop_assert!(index.words.keys().any(|key| key.starts_with(word)), "{word} in {index:?}");
         }
     }
 
@@ -266,6 +322,8 @@ proptest! {
         let _ = text.parse::<VersionName>();
         let _ = words::question(&text);
         let _ = words::unpack(&text).take(10).count();
-        let _ = words::index(&[operation(&text, &text, &text, &text)]);
+        let _ = words::Index::of(&[operation(&text, &text, &text, &text)], &[entry(&text, None, &text)]);
+        let _ = words::named(&text, &text, &[&text]);
+        let _ = words::class(&text);
     }
 }

@@ -1,55 +1,194 @@
-//! Words: what an operation is found by, and what a question asks for.
+//! Words: what things are found by, and what a question asks for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::Operation;
+use serde::{Deserialize, Serialize};
 
-/// Characters of a word; what is longer is cut, in the operation and in the question alike.
+use crate::domain::{Entry, Operation};
+
+/// Characters of a word; what is longer is cut, in what is searched and in the question alike.
 const WORD_MAX: usize = 40;
-/// Words of one operation.
-const WORDS_OF_OPERATION_MAX: usize = 60;
+/// Words of one operation or type.
+const WORDS_OF_ONE_MAX: usize = 60;
+/// Words of an API or a service: they are written in the transaction that changes it.
+const WORDS_OF_NAMED_MAX: usize = 20;
 /// Words of a version: what goes beyond is not found, and the version says so.
-pub const WORDS_MAX: usize = 8_000;
+pub const WORDS_MAX: usize = 10_000;
 /// Words of a question.
 const QUESTION_MAX: usize = 8;
 
-/// The words of a version, each with the numbers of its operations, and whether there were more than are kept.
+/// What is found. In this order where nothing else tells which comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A service.
+    Service,
+    /// An API.
+    Api,
+    /// An operation of an API.
+    Operation,
+    /// A type with a name.
+    Type,
+    /// A field of a type.
+    Field,
+}
+
+/// Where a word stands in what is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// It is the whole name, or all of it behind the last `.` or `/`.
+    Whole,
+    /// In the name, the id, the method or the path.
+    Name,
+    /// In what is said about it.
+    Summary,
+}
+
+/// A word's place in a version.
+pub type Class = (Kind, Part);
+
+impl Part {
+    /// How far a match is from the best one: a word itself goes before one that only begins so, and a name before what is said.
+    #[must_use]
+    pub fn distance(self, is_exact: bool) -> u8 {
+        match (self, is_exact) {
+            (Self::Whole, true) => 0,
+            (Self::Name, true) => 1,
+            (Self::Whole, false) => 2,
+            (Self::Name, false) => 3,
+            (Self::Summary, true) => 4,
+            (Self::Summary, false) => 5,
+        }
+    }
+}
+
+/// The key of a class in the table.
 #[must_use]
-pub fn index(operations: &[Operation]) -> (BTreeMap<String, Vec<u32>>, bool) {
-    let mut index: BTreeMap<String, Vec<u32>> = BTreeMap::new();
-    let mut cut = false;
-    for (number, operation) in (0..).zip(operations) {
-        for word in of(operation) {
-            if let Some(numbers) = index.get_mut(&word) {
-                numbers.push(number);
-            } else if index.len() < WORDS_MAX {
-                index.insert(word, vec![number]);
-            } else {
-                cut = true;
+pub fn key((kind, part): Class) -> String {
+    let kind = match kind {
+        Kind::Service => 's',
+        Kind::Api => 'a',
+        Kind::Operation => 'o',
+        Kind::Type => 't',
+        Kind::Field => 'f',
+    };
+    let part = match part {
+        Part::Whole => 'w',
+        Part::Name => 'n',
+        Part::Summary => 's',
+    };
+    String::from_iter([kind, part])
+}
+
+/// The class of a key.
+#[must_use]
+pub fn class(key: &str) -> Option<Class> {
+    let mut letters = key.chars();
+    let kind = match letters.next()? {
+        's' => Kind::Service,
+        'a' => Kind::Api,
+        'o' => Kind::Operation,
+        't' => Kind::Type,
+        'f' => Kind::Field,
+        _ => return None,
+    };
+    let part = match letters.next()? {
+        'w' => Part::Whole,
+        'n' => Part::Name,
+        's' => Part::Summary,
+        _ => return None,
+    };
+    Some((kind, part))
+}
+
+/// The words of a version, each with the numbers of what has it, by class.
+#[derive(Debug, Default)]
+pub struct Index {
+    /// The words.
+    pub words: BTreeMap<String, BTreeMap<Class, Vec<u32>>>,
+    /// Whether there were more than are kept.
+    pub cut: bool,
+}
+
+impl Index {
+    /// The words of operations, then those of types and of fields, so that the last ones are missing first.
+    #[must_use]
+    pub fn of(operations: &[Operation], entries: &[Entry]) -> Self {
+        let mut index = Self::default();
+        for (number, operation) in (0..).zip(operations) {
+            let Operation { id, method, path, bindings, summary, .. } = operation;
+            let names = [id, method, path].into_iter().chain(bindings.iter().map(|binding| &binding.path));
+            let words = words(id, names.map(String::as_str), [summary.as_str()], WORDS_OF_ONE_MAX);
+            index.add(Kind::Operation, number, &words);
+        }
+        for (number, entry) in (0..).zip(entries) {
+            let name = entry.name.as_str();
+            index.add(entry.kind(), number, &words(name, [name], [entry.summary.as_str()], WORDS_OF_ONE_MAX));
+        }
+        index
+    }
+
+    fn add(&mut self, kind: Kind, number: u32, words: &BTreeMap<String, Part>) {
+        for (word, part) in words {
+            if !self.words.contains_key(word) {
+                if self.words.len() >= WORDS_MAX {
+                    self.cut = true;
+                    continue;
+                }
+                self.words.insert(word.clone(), BTreeMap::new());
+            }
+            if let Some(lists) = self.words.get_mut(word) {
+                lists.entry((kind, *part)).or_default().push(number);
             }
         }
     }
-    (index, cut)
 }
 
-fn of(operation: &Operation) -> BTreeSet<String> {
-    let mut words = BTreeSet::new();
-    for text in [&operation.id, &operation.method, &operation.path, &operation.summary] {
-        for run in runs(text) {
-            let pieces = pieces(run);
-            if pieces.len() > 1 {
-                words.insert(fold(run));
-            }
-            words.extend(pieces.into_iter().map(fold));
-            if words.len() >= WORDS_OF_OPERATION_MAX {
-                return words;
-            }
-        }
+/// The words of an API or a service: of its slug and its name, and of what is said about it.
+#[must_use]
+pub fn named(slug: &str, name: &str, about: &[&str]) -> BTreeMap<String, Part> {
+    let mut words = words(slug, [slug, name], about.iter().copied(), WORDS_OF_NAMED_MAX);
+    // A name of one word is as good as the slug.
+    if let [one] = runs(name).collect::<Vec<_>>()[..] {
+        words.insert(fold(one), Part::Whole);
     }
     words
 }
 
-/// The words of a question: its runs of letters and digits. An operation answers if it has, for each, a word that begins so.
+fn words<'t>(
+    whole: &str,
+    names: impl IntoIterator<Item = &'t str>,
+    about: impl IntoIterator<Item = &'t str>,
+    max: usize,
+) -> BTreeMap<String, Part> {
+    let mut words = BTreeMap::new();
+    let last = whole.rsplit(['.', '/']).next().unwrap_or_default();
+    if let [one] = runs(last).collect::<Vec<_>>()[..] {
+        words.insert(fold(one), Part::Whole);
+    }
+    for name in names {
+        add(&mut words, name, Part::Name, max);
+    }
+    for text in about {
+        add(&mut words, text, Part::Summary, max);
+    }
+    words
+}
+
+fn add(words: &mut BTreeMap<String, Part>, text: &str, part: Part, max: usize) {
+    for run in runs(text) {
+        let pieces = pieces(run);
+        let whole = Some(run).filter(|_| pieces.len() > 1);
+        for word in whole.into_iter().chain(pieces) {
+            if words.len() >= max {
+                return;
+            }
+            words.entry(fold(word)).or_insert(part);
+        }
+    }
+}
+
+/// The words of a question: its runs of letters and digits. A thing answers if it has, for each, a word that begins so.
 #[must_use]
 pub fn question(text: &str) -> Vec<String> {
     let words: BTreeSet<String> = runs(text).map(fold).collect();
@@ -59,7 +198,6 @@ pub fn question(text: &str) -> Vec<String> {
     words.truncate(QUESTION_MAX);
     words
 }
-
 fn runs(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric()).filter(|run| !run.is_empty())
 }

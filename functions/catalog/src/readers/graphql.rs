@@ -34,19 +34,7 @@ const PARTS_MAX: usize = 500_000;
 pub const READ: &str = "GraphQL schemas are read, in the schema definition language";
 
 /// The endings of files that are GraphQL.
-const ENDINGS: [&str; 3] = ["graphql", "graphqls", "gql"];
-
-/// Whether a file's name says that it is GraphQL.
-#[must_use]
-pub fn is_named(path: &str) -> bool {
-    path.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
-}
-
-/// The files of an upload that are GraphQL by their names, in order: its roots where none is named.
-#[must_use]
-pub fn roots(files: &Files) -> Vec<&str> {
-    files.paths().filter(|path| is_named(path)).collect()
-}
+pub const ENDINGS: [&str; 3] = ["graphql", "graphqls", "gql"];
 
 /// Whether a text begins as GraphQL does.
 #[must_use]

@@ -17,6 +17,8 @@ mod meaning;
 mod reference;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::unpacked;
 
 use std::collections::HashMap;
 
@@ -25,7 +27,7 @@ use shared::surface::{
 };
 
 use self::documents::{At, Documents, escape};
-use super::tree::Kind;
+use super::tree::{self, Kind, Syntax};
 use super::{Files, Refused, Warnings, quote};
 
 /// Elements of a surface: GitHub's has 75,000.
@@ -57,6 +59,17 @@ impl Spot {
     fn then(&self, step: &str) -> Self {
         Self { parent: self.parent, step: format!("{}{step}", self.step) }
     }
+}
+
+/// Whether a file of an upload says of itself that it is an OpenAPI document.
+#[must_use]
+pub fn is_root(files: &Files, path: &str) -> bool {
+    let Ok(text) = files.text(path) else { return false };
+    // Most files of an upload are neither, and need not be read to know it.
+    let is_marked = Syntax::is_named(path) && (text.contains("openapi") || text.contains("swagger"));
+    is_marked
+        && tree::read(text, Syntax::of(path, text))
+            .is_ok_and(|(tree, root)| ["openapi", "swagger"].iter().any(|key| tree.get(root, key).is_some()))
 }
 
 /// Reads an upload whose root is an OpenAPI document.
@@ -200,7 +213,7 @@ struct Reader<'d, 'a> {
 
 impl Reader<'_, '_> {
     /// An element for a node: at its key where that is known.
-    fn element(&mut self, at: At, key: Option<super::tree::Position>, spot: &Spot) -> Result<ElementId, Refused> {
+    fn element(&mut self, at: At, key: Option<tree::Position>, spot: &Spot) -> Result<ElementId, Refused> {
         let position = key.unwrap_or_else(|| self.docs.position(at));
         if self.builder.surface().positions.len() > ELEMENTS_MAX {
             let message = format!(

@@ -61,6 +61,12 @@ use super::{Files, Refused, Warnings, quote};
 /// What is read, as a refusal says it.
 pub const READ: &str = "Protocol Buffers of proto2, proto3 and the editions 2023 and 2024 are read";
 
+/// Whether a text begins as a `.proto` file does, after its comments.
+#[must_use]
+pub fn looks_like(text: &str) -> bool {
+    parse::begins(text)
+}
+
 /// Reads an upload of `.proto` files.
 ///
 /// # Errors

@@ -53,6 +53,8 @@ pub enum Syntax {
     Yaml,
     /// GraphQL's schema definition language.
     Graphql,
+    /// The language of Protocol Buffers (`.proto`).
+    Protobuf,
     /// Several files in a zip archive.
     Zip,
     /// Several files in a tar archive.
@@ -67,6 +69,8 @@ impl Syntax {
             Self::Json => "application/json",
             Self::Yaml => "application/yaml",
             Self::Graphql => "application/graphql",
+            // None is registered for the language; this is what editors and tools say.
+            Self::Protobuf => "text/x-protobuf",
             Self::Zip => "application/zip",
             Self::Tar => "application/x-tar",
         }

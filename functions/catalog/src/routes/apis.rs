@@ -177,6 +177,7 @@ pub(super) async fn update_api(
     } else if api.revision != revision {
         Err(Error::Stale)
     } else {
+        let before = api.clone();
         let new_service = match body.service {
             Field::Absent => Field::Absent,
             Field::Null => Field::Null,
@@ -198,7 +199,7 @@ pub(super) async fn update_api(
         api.updated_at = context.now;
         let reply = revised(&ApiView::from(&api), api.revision)?;
         let writer = Writer { organization: &caller.organization, now: context.now, idempotency: idempotency.as_ref() };
-        let replaced = app.store.replace_api(&api, &writer, reply).await;
+        let replaced = app.store.replace_api((&before, &api), &writer, reply).await;
         if replaced.is_err() {
             api = app.store.api(owner, &name).await?.ok_or(Error::NotFound)?;
         }

@@ -118,7 +118,7 @@ pub(super) async fn get_public_version(
 /// answer as it is needs that, or `Accept: application/gzip`.
 #[utoipa::path(get, path = "/v1/catalog/public/{organization}/{api}/versions/{version}/document", operation_id = "get_public_document", tag = "public", security(()),
     params(("organization" = OrganizationName, Path), ("api" = ApiName, Path), ("version" = VersionName, Path)),
-    responses((status = 200, description = "The document.", headers(("ETag" = String)), content(("application/json"), ("application/yaml"), ("application/gzip")))))]
+    responses((status = 200, description = "The document.", headers(("ETag" = String)), content(("application/json"), ("application/yaml"), ("application/graphql"), ("text/x-protobuf"), ("application/zip"), ("application/x-tar"), ("application/gzip")))))]
 pub(super) async fn get_public_document(
     reader: Reader,
     State(app): State<AppState>,

@@ -137,6 +137,7 @@ pub(super) async fn update_service(
     if service.revision != revision {
         return Err(Error::Stale.into());
     }
+    let before = service.clone();
     service.name = body.name.unwrap_or(service.name);
     service.lifecycle = body.lifecycle.unwrap_or(service.lifecycle);
     body.owner.apply(&mut service.owner);
@@ -146,5 +147,5 @@ pub(super) async fn update_service(
     service.updated_at = now;
     let reply = revised(&service, service.revision)?;
     let writer = Writer { organization: &caller.organization, now, idempotency: idempotency.as_ref() };
-    Ok(app.store.replace_service(&service, &writer, reply).await?)
+    Ok(app.store.replace_service((&before, &service), &writer, reply).await?)
 }

@@ -21,13 +21,13 @@ use crate::upload::{self, Document, Hint};
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SurfaceQuery {
-    /// The document's format, where it is not to be found out: `openapi` or `graphql`.
+    /// The document's format, where it is not to be found out: `openapi`, `graphql` or `protobuf`.
     #[param(max_length = 40)]
     format: Option<String>,
-    /// The document's file name: its ending says how it is written (`.json`, `.yaml`, `.yml`, `.graphql`, `.graphqls`, `.gql`), where that is not to be found out.
+    /// The document's file name: its ending says how it is written (`.json`, `.yaml`, `.yml`, `.graphql`, `.graphqls`, `.gql`, `.proto`), where that is not to be found out.
     #[param(max_length = 255)]
     filename: Option<String>,
-    /// In an archive, the path of the file that is meant, where that is not to be found out.
+    /// In an archive, the path of the file that is meant, where that is not to be found out. Without it all GraphQL or all `.proto` files are.
     #[param(max_length = 500)]
     root: Option<String>,
 }

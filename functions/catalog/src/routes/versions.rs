@@ -15,6 +15,7 @@ use shared::page::{Page, PageQuery};
 use shared::principal::{Principal, needs};
 use shared::problem::{Kind, Problem};
 use shared::seal::sha256_hex;
+use shared::surface::Surface;
 use shared::time::Time;
 use utoipa::{IntoParams, ToSchema};
 
@@ -22,10 +23,10 @@ use super::views::{VersionView, VersionWithWarnings};
 use super::{ApiName, revised, surfaces, tell_door};
 use crate::AppState;
 use crate::domain::document;
-use crate::domain::{Api, Version, VersionLabel, VersionName, routes, words};
+use crate::domain::{Api, ENTRIES_MAX, Entries, Version, VersionLabel, VersionName, routes, words};
 use crate::error::Error;
 use crate::events::routes_states;
-use crate::store::{Change, Content, Writer};
+use crate::store::{Change, Content, Searched, Writer};
 use crate::upload::{self, Hint, Warning};
 
 /// How a document comes.
@@ -35,13 +36,13 @@ use crate::upload::{self, Hint, Warning};
 pub(super) struct UploadQuery {
     /// What the version is called, unique in its API.
     version: VersionLabel,
-    /// The document's format, where it is not to be found out: `openapi` or `graphql`.
+    /// The document's format, where it is not to be found out: `openapi`, `graphql` or `protobuf`.
     #[param(max_length = 40)]
     format: Option<String>,
-    /// The document's file name: its ending says how it is written (`.json`, `.yaml`, `.yml`, `.graphql`, `.graphqls`, `.gql`), where that is not to be found out.
+    /// The document's file name: its ending says how it is written (`.json`, `.yaml`, `.yml`, `.graphql`, `.graphqls`, `.gql`, `.proto`), where that is not to be found out.
     #[param(max_length = 255)]
     filename: Option<String>,
-    /// In an archive, the path of the file that the version is about, where that is not to be found out.
+    /// In an archive, the path of the file that the version is about, where that is not to be found out. Without it, it is about all GraphQL or all `.proto` files.
     #[param(max_length = 500)]
     root: Option<String>,
 }
@@ -122,28 +123,43 @@ fn draft(
         )));
     }
     let mut version = Version::draft(api, query.version, 0, &read, now);
-    let mut content = Content { packed, operations: read.operations, warnings: read.warnings };
-    if words::index(&content.operations).1 {
-        let message = format!(
-            "The operations have more than {} different words: the search does not find all of them.",
-            words::WORDS_MAX
-        );
-        let code = "search-partial".into();
-        content.warnings.push(Warning { code, message, file: String::new(), line: 1, pointer: String::new() });
+    let (searched, missed) = searched(read.operations, &read.surface);
+    let mut content = Content { packed, searched, warnings: read.warnings };
+    if let Some(warning) = missed {
+        content.warnings.push(warning);
         version.warnings += 1;
     }
     version.document_bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     version.document_sha256 = sha256_hex(bytes);
     version.chunks = content.chunks();
-    version.parts = u32::try_from(routes_states(api, &version, &content.operations).len()).unwrap_or(u32::MAX);
+    version.parts = u32::try_from(routes_states(api, &version, &content.searched.operations).len()).unwrap_or(u32::MAX);
     Ok((version, content))
+}
+
+/// What is searched of a document, and a warning where that is not all of it.
+fn searched(operations: Vec<Operation>, surface: &Surface) -> (Searched, Option<Warning>) {
+    let entries = Entries::of(surface);
+    let mut missed = Vec::new();
+    if entries.count > entries.kept.len() {
+        missed.push(format!("of its {} types and fields the first {ENTRIES_MAX} are searched", entries.count));
+    }
+    let searched = Searched { operations, entries: entries.kept };
+    if words::Index::of(&searched.operations, &searched.entries).cut {
+        missed.push(format!("it has more than {} different words", words::WORDS_MAX));
+    }
+    let warning = (!missed.is_empty()).then(|| {
+        let message = format!("The search does not find everything in the document: {}.", missed.join(", and "));
+        let code = "search-partial".into();
+        Warning { code, message, file: String::new(), line: 1, pointer: String::new() }
+    });
+    (searched, warning)
 }
 
 /// Uploads a version: the document is the body, as it is or packed with gzip. It becomes a draft.
 #[utoipa::path(post, path = "/v1/catalog/apis/{api}/versions", operation_id = "upload_version", tag = "versions", security(("token" = ["catalog:write"])),
     params(("api" = ApiName, Path), UploadQuery,
         ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request gets the same answer for a day.", min_length = 1, max_length = 255, pattern = "^[ -~]+$")),
-    request_body(description = "An OpenAPI document (2.0, 3.0, 3.1 or 3.2, in JSON or YAML) or a GraphQL schema, at most 32 MB, whatever type is named; packed as `application/gzip`; or several files as a zip, a tar, or a tar packed with gzip.",
+    request_body(description = "An OpenAPI document (2.0, 3.0, 3.1 or 3.2, in JSON or YAML), a GraphQL schema or a `.proto` file, at most 32 MB, whatever type is named; packed as `application/gzip`; or several files as a zip, a tar, or a tar packed with gzip.",
         content((String = "application/json"), (String = "application/yaml"), (String = "application/gzip"), (String = "application/zip"), (String = "text/plain"), (String = "application/octet-stream"))),
     responses((status = 201, body = VersionWithWarnings, headers(("ETag" = String), ("Location" = String)))))]
 #[allow(clippy::too_many_arguments)] // Each is a part of the request.
@@ -218,7 +234,7 @@ pub(super) async fn get_version(
 /// as it is needs that, or `Accept: application/gzip`.
 #[utoipa::path(get, path = "/v1/catalog/apis/{api}/versions/{version}/document", operation_id = "get_document", tag = "versions", security(("token" = ["catalog:read"])),
     params(("api" = ApiName, Path), ("version" = VersionName, Path)),
-    responses((status = 200, description = "The document.", headers(("ETag" = String)), content(("application/json"), ("application/yaml"), ("application/gzip")))))]
+    responses((status = 200, description = "The document.", headers(("ETag" = String)), content(("application/json"), ("application/yaml"), ("application/graphql"), ("text/x-protobuf"), ("application/zip"), ("application/x-tar"), ("application/gzip")))))]
 pub(super) async fn get_document(
     caller: Caller<needs::CatalogRead>,
     State(app): State<AppState>,
@@ -282,7 +298,7 @@ pub(super) async fn operations(app: &AppState, version: &Version, page: &PageQue
     let from: u32 = page.after.and_then(|after| after.parse().ok()).unwrap_or(0);
     let items: Vec<Operation> = app
         .store
-        .operations(version.id, from, u32::from(page.size))
+        .listed(version.id, from, u32::from(page.size))
         .await?
         .into_iter()
         .map(|(_, operation)| operation)

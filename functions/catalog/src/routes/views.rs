@@ -137,9 +137,9 @@ pub(super) struct VersionView {
     version: VersionLabel,
     /// `draft`, `published`, `deprecated`, `retired`.
     state: VersionPhase,
-    /// The document's format: `openapi` or `graphql`.
+    /// The document's format: `openapi`, `graphql` or `protobuf`.
     format: String,
-    /// The format's version, such as `3.1.0`.
+    /// The format's version, such as `3.1.0` or `proto3`; empty where the document names none.
     format_version: String,
     /// How the document is written.
     syntax: Syntax,
@@ -218,9 +218,9 @@ pub(super) struct PublicVersion {
     version: VersionLabel,
     /// `published` or `deprecated`.
     state: VersionPhase,
-    /// The document's format: `openapi` or `graphql`.
+    /// The document's format: `openapi`, `graphql` or `protobuf`.
     format: String,
-    /// The format's version, such as `3.1.0`.
+    /// The format's version, such as `3.1.0` or `proto3`; empty where the document names none.
     format_version: String,
     /// How the document is written.
     syntax: Syntax,

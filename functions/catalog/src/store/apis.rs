@@ -12,6 +12,7 @@ use shared::problem::Problem;
 use shared::slug::{Name, Slug};
 use shared::text::Label;
 
+use super::search::change_api;
 use super::{ATTEMPTS_MAX, OrganizationRow, Place, Store, Writer, organization};
 use crate::domain::{Api, Cors, HttpUrl, ServiceRef};
 use crate::error::Error;
@@ -80,6 +81,7 @@ impl Store {
             }
             transaction
                 .put("slug", Row::new(format!("SLUG#{}", owner.slug), "ORG", &OrganizationRow { id: owner.id })?)?;
+            change_api(&mut transaction, None, (&api, ""))?;
             transaction.emit(&pk, &api_state(&api), writer.now)?;
             transaction.remember(writer.idempotency, &reply)?;
             match transaction.commit().await? {
@@ -98,15 +100,30 @@ impl Store {
     }
 
     /// A changed API in place of the revision before. Its event goes along.
-    pub(crate) async fn replace_api(&self, api: &Api, writer: &Writer<'_>, reply: Reply) -> Result<Reply, Error> {
-        let mut transaction = self.table.transaction();
-        put_api(&mut transaction, api, writer)?;
-        transaction.remember(writer.idempotency, &reply)?;
-        match transaction.commit().await? {
-            Commit::Done => Ok(reply),
-            Commit::Replay(reply) => Ok(reply),
-            Commit::Refused { .. } => Err(Error::Stale),
+    pub(crate) async fn replace_api(
+        &self,
+        (before, api): (&Api, &Api),
+        writer: &Writer<'_>,
+        reply: Reply,
+    ) -> Result<Reply, Error> {
+        for _ in 0..ATTEMPTS_MAX {
+            let mut transaction = self.table.transaction();
+            put_api(&mut transaction, api, writer)?;
+            if before.name != api.name {
+                // The title that is searched with the name must not change meanwhile.
+                let counter = self.counter(api.id).await?;
+                counter.hold(&mut transaction, &self.table.name, api.id)?;
+                change_api(&mut transaction, Some((before, &counter.title)), (api, &counter.title))?;
+            }
+            transaction.remember(writer.idempotency, &reply)?;
+            match transaction.commit().await? {
+                Commit::Done => return Ok(reply),
+                Commit::Replay(reply) => return Ok(reply),
+                Commit::Refused { label: "counter", .. } => {}
+                Commit::Refused { .. } => return Err(Error::Stale),
+            }
         }
+        Err(Error::Contended)
     }
 
     /// An API of this organization.

@@ -1,33 +1,63 @@
-//! What belongs to a version and never changes: its packed document, its operations, its warnings.
+//! What belongs to a version and never changes: its packed document, its operations, what else is searched of it, its warnings.
 
-use crate::domain::Operation;
 use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, WriteRequest};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shared::chassis::table::StoreError;
 use shared::id::VersionId;
 
 use super::Store;
 use super::batch::{delete, put};
-use crate::domain::Version;
+use crate::domain::{Entry, Operation, Version};
 use crate::upload::Warning;
 
 /// Bytes of a chunk: an item holds 400 KB.
 const CHUNK_BYTES: usize = 350_000;
 /// Operations in a row. The longest that are read fill it to some 250 KB.
 const OPERATIONS_OF_ROW: u32 = 25;
+/// Types and fields in a row: with the longest texts some 250 KB, most often 8 KB.
+const ENTRIES_OF_ROW: u32 = 100;
 
 /// What a version is made of.
 pub(crate) struct Content {
     /// The document, packed.
     pub(crate) packed: Vec<u8>,
-    pub(crate) operations: Vec<Operation>,
+    pub(crate) searched: Searched,
     pub(crate) warnings: Vec<Warning>,
 }
 
+/// What is searched of a version.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Searched {
+    pub(crate) operations: Vec<Operation>,
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// What is kept by number, several to a row.
+pub(crate) trait Listed: Serialize + DeserializeOwned + Clone {
+    /// What its rows begin with.
+    const PREFIX: &'static str;
+    /// How many stand in a row.
+    const OF_ROW: u32;
+}
+
+impl Listed for Operation {
+    const PREFIX: &'static str = "OPERATIONS";
+    const OF_ROW: u32 = OPERATIONS_OF_ROW;
+}
+
+impl Listed for Entry {
+    const PREFIX: &'static str = "ENTRIES";
+    const OF_ROW: u32 = ENTRIES_OF_ROW;
+}
+
+/// A row of them.
 #[derive(Serialize, Deserialize)]
-struct Operations {
-    operations: Vec<Operation>,
+struct List<T> {
+    // The name that it had while operations alone were kept so.
+    #[serde(alias = "operations")]
+    list: Vec<T>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -39,8 +69,22 @@ fn chunk(n: usize) -> String {
     format!("CHUNK#{n:04}")
 }
 
-fn operations_row(n: u32) -> String {
-    format!("OPERATIONS#{n:05}")
+fn list_row<T: Listed>(n: u32) -> String {
+    format!("{}#{n:05}", T::PREFIX)
+}
+
+fn put_lists<T: Listed>(pk: &str, all: &[T], rows: &mut Vec<WriteRequest>) -> Result<(), StoreError> {
+    for (n, list) in (0..).zip(all.chunks(T::OF_ROW as usize)) {
+        rows.push(put(pk, list_row::<T>(n), &List { list: list.to_vec() })?);
+    }
+    Ok(())
+}
+
+fn delete_lists<T: Listed>(pk: &str, all: &[T], rows: &mut Vec<WriteRequest>) -> Result<(), StoreError> {
+    for (n, _) in (0..).zip(all.chunks(T::OF_ROW as usize)) {
+        rows.push(delete(pk, list_row::<T>(n))?);
+    }
+    Ok(())
 }
 
 impl Content {
@@ -66,9 +110,8 @@ impl Store {
                 .await?;
         }
         let mut rows = vec![put(&pk, "WARNINGS".into(), &Warnings { warnings: content.warnings.clone() })?];
-        for (n, operations) in (0..).zip(content.operations.chunks(OPERATIONS_OF_ROW as usize)) {
-            rows.push(put(&pk, operations_row(n), &Operations { operations: operations.to_vec() })?);
-        }
+        put_lists(&pk, &content.searched.operations, &mut rows)?;
+        put_lists(&pk, &content.searched.entries, &mut rows)?;
         self.write(rows).await
     }
 
@@ -79,9 +122,8 @@ impl Store {
         for n in 0..content.packed.len().div_ceil(CHUNK_BYTES) {
             rows.push(delete(&pk, chunk(n))?);
         }
-        for (n, _) in (0..).zip(content.operations.chunks(OPERATIONS_OF_ROW as usize)) {
-            rows.push(delete(&pk, operations_row(n))?);
-        }
+        delete_lists(&pk, &content.searched.operations, &mut rows)?;
+        delete_lists(&pk, &content.searched.entries, &mut rows)?;
         self.write(rows).await
     }
 
@@ -116,15 +158,15 @@ impl Store {
         Ok(row.map(|row| row.warnings).unwrap_or_default())
     }
 
-    /// So many operations of a version from a number on, in the document's order, each with its number.
-    pub(crate) async fn operations(
+    /// So many operations, types or fields of a version from a number on, in their order, each with its number.
+    pub(crate) async fn listed<T: Listed>(
         &self,
         id: VersionId,
         from: u32,
         limit: u32,
-    ) -> Result<Vec<(u32, Operation)>, StoreError> {
+    ) -> Result<Vec<(u32, T)>, StoreError> {
         let until = from.saturating_add(limit);
-        let first = from / OPERATIONS_OF_ROW;
+        let first = from / T::OF_ROW;
         let mut found = Vec::new();
         let mut start = None;
         loop {
@@ -135,10 +177,10 @@ impl Store {
                 .table_name(&self.table.name)
                 .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :until")
                 .expression_attribute_values(":pk", AttributeValue::S(id.to_string()))
-                .expression_attribute_values(":from", AttributeValue::S(operations_row(first)))
+                .expression_attribute_values(":from", AttributeValue::S(list_row::<T>(first)))
                 .expression_attribute_values(
                     ":until",
-                    AttributeValue::S(operations_row((until.saturating_sub(1) / OPERATIONS_OF_ROW).min(99_999))),
+                    AttributeValue::S(list_row::<T>((until.saturating_sub(1) / T::OF_ROW).min(99_999))),
                 )
                 .consistent_read(true)
                 .set_exclusive_start_key(start)
@@ -150,8 +192,8 @@ impl Store {
                     .and_then(|sk| sk.as_s().ok())
                     .and_then(|sk| sk.rsplit('#').next()?.parse::<u32>().ok())
                     .unwrap_or(0);
-                let operations: Operations = serde_dynamo::aws_sdk_dynamodb_1::from_item(item)?;
-                let numbered = (row * OPERATIONS_OF_ROW..).zip(operations.operations);
+                let list: List<T> = serde_dynamo::aws_sdk_dynamodb_1::from_item(item)?;
+                let numbered = (row * T::OF_ROW..).zip(list.list);
                 found.extend(numbered.filter(|(number, _)| (from..until).contains(number)));
             }
             start = answer.last_evaluated_key;
@@ -163,7 +205,13 @@ impl Store {
 
     /// All operations of a version.
     pub(crate) async fn all_operations(&self, id: VersionId) -> Result<Vec<Operation>, StoreError> {
-        let numbered = self.operations(id, 0, u32::MAX).await?;
+        let numbered = self.listed(id, 0, u32::MAX).await?;
         Ok(numbered.into_iter().map(|(_, operation)| operation).collect())
+    }
+
+    /// All that is searched of a version.
+    pub(super) async fn all_searched(&self, id: VersionId) -> Result<Searched, StoreError> {
+        let entries = self.listed(id, 0, u32::MAX).await?.into_iter().map(|(_, entry)| entry).collect();
+        Ok(Searched { operations: self.all_operations(id).await?, entries })
     }
 }

@@ -6,6 +6,7 @@ use shared::chassis::transaction::Commit;
 use shared::id::{OrganizationId, Service as ServiceKind};
 use shared::slug::Name;
 
+use super::search::change_service;
 use super::{Place, Store, Writer, organization};
 use crate::domain::Service;
 use crate::error::Error;
@@ -30,6 +31,7 @@ impl Store {
                 &Place { organization: service.organization.id, slug: service.slug.clone() },
             )?,
         )?;
+        change_service(&mut transaction, None, service)?;
         transaction.emit(&pk, &service_state(service), writer.now)?;
         transaction.remember(writer.idempotency, &reply)?;
         match transaction.commit().await? {
@@ -45,7 +47,7 @@ impl Store {
     /// A changed service in place of the revision before.
     pub(crate) async fn replace_service(
         &self,
-        service: &Service,
+        (before, service): (&Service, &Service),
         writer: &Writer<'_>,
         reply: Reply,
     ) -> Result<Reply, Error> {
@@ -56,6 +58,7 @@ impl Store {
             Row::new(&pk, format!("SERVICE#{}", service.slug), service)?,
             service.revision - 1,
         )?;
+        change_service(&mut transaction, Some(before), service)?;
         transaction.emit(&pk, &service_state(service), writer.now)?;
         transaction.remember(writer.idempotency, &reply)?;
         match transaction.commit().await? {

@@ -1,6 +1,6 @@
 //! Versions, and what they do to their API.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 use shared::chassis::reply::Reply;
 use shared::chassis::table::{Row, Slice, StoreError};
@@ -13,6 +13,7 @@ use shared::slug::Name;
 use shared::time::Time;
 
 use super::apis::put_api;
+use super::search::change_api;
 use super::{ATTEMPTS_MAX, Content, Store, Writer, organization};
 use crate::domain::{Api, Version, VersionLabel, VersionName};
 use crate::error::Error;
@@ -27,6 +28,27 @@ pub(super) struct Counter {
     pub(super) revision: u64,
     pub(super) versions: u32,
     pub(super) searched: Option<VersionId>,
+    /// The title of that version's document: the API is found by it too.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) title: String,
+}
+
+impl Counter {
+    /// It must stay as it was read.
+    pub(super) fn hold(&self, transaction: &mut Transaction<'_>, table: &str, api: ApiId) -> Result<(), StoreError> {
+        if self.revision > 0 {
+            return transaction.require("counter", api.to_string(), "COUNTER", self.revision);
+        }
+        let check = ConditionCheck::builder()
+            .table_name(table)
+            .key("pk", AttributeValue::S(api.to_string()))
+            .key("sk", AttributeValue::S("COUNTER".into()))
+            .condition_expression("attribute_not_exists(pk)")
+            .build()
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        transaction.push("counter", TransactWriteItem::builder().condition_check(check).build());
+        Ok(())
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -76,7 +98,7 @@ fn set_counter(
 }
 
 impl Store {
-    async fn counter(&self, api: ApiId) -> Result<Counter, StoreError> {
+    pub(super) async fn counter(&self, api: ApiId) -> Result<Counter, StoreError> {
         Ok(self.table.get(api.to_string(), "COUNTER").await?.unwrap_or_default())
     }
 
@@ -100,7 +122,7 @@ impl Store {
         let mut api = api.clone();
         let indexed = api.current.is_none();
         if indexed {
-            self.put_words(&api, &version, &content.operations).await?;
+            self.put_words(&api, &version, &content.searched).await?;
         }
         let pk = api.id.to_string();
         for _ in 0..ATTEMPTS_MAX {
@@ -121,10 +143,12 @@ impl Store {
             let after = Counter {
                 versions: version.number,
                 searched: if searched { Some(version.id) } else { before.searched },
+                title: if searched { version.title.clone() } else { before.title.clone() },
                 ..before.clone()
             };
             set_counter(&mut transaction, api.id, &before, &after)?;
             if searched {
+                change_api(&mut transaction, Some((&api, &before.title)), (&api, &version.title))?;
                 // Nobody publishes meanwhile, or the search would stay with this draft.
                 transaction.require(
                     "api",
@@ -140,7 +164,7 @@ impl Store {
                     if let Some(old) = before.searched.filter(|_| searched) {
                         self.forget(&api, old).await;
                     } else if indexed && !searched {
-                        let _ = self.drop_words(&api, version.id, &content.operations).await;
+                        let _ = self.drop_words(&api, version.id, &content.searched).await;
                     }
                     return Ok(reply);
                 }
@@ -161,7 +185,7 @@ impl Store {
             // Someone else was first. What was written for this one is nobody's: removing it is tidiness, not truth.
             let _ = self.drop_content(version.id, content).await;
             if indexed {
-                let _ = self.drop_words(&api, version.id, &content.operations).await;
+                let _ = self.drop_words(&api, version.id, &content.searched).await;
             }
             return outcome;
         }
@@ -170,8 +194,8 @@ impl Store {
 
     /// Removes the words of a version that is no longer searched. When this fails, they lie there unseen.
     async fn forget(&self, api: &Api, version: VersionId) {
-        if let Ok(operations) = self.all_operations(version).await {
-            let _ = self.drop_words(api, version, &operations).await;
+        if let Ok(searched) = self.all_searched(version).await {
+            let _ = self.drop_words(api, version, &searched).await;
         }
     }
 
@@ -316,13 +340,15 @@ impl Store {
         let publishes = matches!(change, Change::Publish);
         let wanted = api.current.as_ref().map(|current| current.id);
         let moves = wanted.is_some() && before.searched != wanted;
+        let mut title = before.title.clone();
         if publishes && (moves || first_time) {
-            let operations = self.all_operations(version.id).await?;
+            let searched = self.all_searched(version.id).await?;
             if moves {
-                self.put_words(api, version, &operations).await?;
+                self.put_words(api, version, &searched).await?;
+                title.clone_from(&version.title);
             }
             if first_time {
-                for routes in routes_states(api, version, &operations) {
+                for routes in routes_states(api, version, &searched.operations) {
                     // Both would be too much for one transaction. Routes that are kept and never told are nobody's current ones.
                     told::keep(&self.table, &routes).await?;
                     transaction.tell(&api.id.to_string(), &routes, writer.now)?;
@@ -330,8 +356,9 @@ impl Store {
             }
         } else if let (true, Some(successor)) = (moves, wanted) {
             let successor = self.version(api.id, &VersionName::Id(successor)).await?.ok_or(Error::NotFound)?;
-            let operations = self.all_operations(successor.id).await?;
-            self.put_words(api, &successor, &operations).await?;
+            let searched = self.all_searched(successor.id).await?;
+            self.put_words(api, &successor, &searched).await?;
+            title = successor.title;
         }
         if !moves {
             if wanted.is_some() && before.revision > 0 {
@@ -339,7 +366,8 @@ impl Store {
             }
             return Ok(None);
         }
-        set_counter(transaction, api.id, &before, &Counter { searched: wanted, ..before.clone() })?;
+        change_api(transaction, Some((api, &before.title)), (api, &title))?;
+        set_counter(transaction, api.id, &before, &Counter { searched: wanted, title, ..before.clone() })?;
         Ok(before.searched)
     }
 }

@@ -8,6 +8,8 @@ mod life;
 mod naming;
 mod public;
 mod retried;
+mod rpc;
+mod search;
 mod seeing;
 mod surfaces;
 

@@ -104,7 +104,7 @@ async fn a_document_that_cannot_be_read_is_refused_with_its_line_and_leaves_noth
         (with("swagger: '1.2'"), 422, "format-unknown", Some(1)),
         (with("asyncapi: 3.0.0"), 422, "format-unknown", Some(1)),
         ("type Query { a: }".to_owned(), 422, "document-invalid", Some(1)),
-        ("syntax = \"proto3\";".to_owned(), 422, "format-unknown", None),
+        ("syntax = \"proto3\";\nmessage A { int32 a = ; }".to_owned(), 422, "document-invalid", Some(2)),
         ("<definitions/>".to_owned(), 422, "format-unknown", None),
     ] {
         let answer = upload(&house, who, "weather", "1.0.0", document.as_bytes()).await;
@@ -129,7 +129,7 @@ async fn a_document_that_cannot_be_read_is_refused_with_its_line_and_leaves_noth
         .await;
     assert_eq!(answer.kind(), (415, "unsupported-media-type"));
     assert_eq!(house.all(who, "/v1/catalog/apis/weather/versions", 50).await, [Value::Null; 0]);
-    assert_eq!(house.get(who, "/v1/catalog/search?q=weather").await.is(200)["items"], json!([]));
+    assert_eq!(house.get(who, "/v1/catalog/search?q=weather&kind=operation").await.is(200)["items"], json!([]));
     upload(&house, who, "weather", "1.0.0", WEATHER.as_bytes()).await.is(201);
 }
 

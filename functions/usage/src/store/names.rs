@@ -1,6 +1,6 @@
 //! Names: keys, APIs and operations, as other functions tell them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use shared::chassis::table::{Row, StoreError};
@@ -78,7 +78,9 @@ impl Store {
         let pk = routes_pk(&state.organization, state.api_number);
         let version = state.version_number;
         let mut rows = Vec::with_capacity(state.routes.len() + 1);
-        for route in &state.routes {
+        // Several routes may lead to one operation, and a transaction takes a row once.
+        let mut seen = BTreeSet::new();
+        for route in state.routes.iter().filter(|route| seen.insert((&route.operation, route.n))) {
             let sk = format!("{}{version:010}#{:010}", operation_sk(&route.operation), route.n);
             rows.push(Row::new(&pk, sk, &OperationAt { version, n: route.n })?);
         }

@@ -57,6 +57,28 @@ pub(super) fn parse<'a>(path: &'a str, text: &'a str, nodes: &mut usize) -> Resu
     parser.file()
 }
 
+/// Whether the first words of a text are those of a declaration. `import: x` is YAML, and `enum E { A }` could be GraphQL.
+pub(super) fn begins(text: &str) -> bool {
+    let mut lexer = Lexer::new(text);
+    let mut token = || lexer.next().map_or(Token::End, |(token, _)| token);
+    let (first, second) = (token(), token());
+    match (first, second) {
+        (Token::Word("syntax" | "edition"), Token::Symbol('=')) => matches!(token(), Token::Text(_)),
+        (Token::Word("package" | "option"), Token::Word(_)) => matches!(token(), Token::Symbol('.' | ';' | '=')),
+        (Token::Word("option"), Token::Symbol('(')) => true,
+        (Token::Word("import"), Token::Text(_)) => matches!(token(), Token::Symbol(';')),
+        (Token::Word("import"), Token::Word("public" | "weak" | "option")) => matches!(token(), Token::Text(_)),
+        (Token::Word("export" | "local"), Token::Word("message" | "enum")) => true,
+        (Token::Word("message" | "service"), Token::Word(_)) => matches!(token(), Token::Symbol('{')),
+        (Token::Word("enum"), Token::Word(_)) => {
+            matches!((token(), token(), token()), (Token::Symbol('{'), Token::Word(_), Token::Symbol('=')))
+        }
+        (Token::Word("extend"), Token::Word(_)) => matches!(token(), Token::Symbol('.' | '{')),
+        (Token::Word("extend"), Token::Symbol('.')) => matches!(token(), Token::Word(_)),
+        _ => false,
+    }
+}
+
 impl<'a> Parser<'a, '_> {
     fn fault<T>(&self, Fault { spot, message }: Fault) -> Result<T, Refused> {
         Err(Refused::new("syntax", message).at(self.path, spot.line, spot.column))
