@@ -12,12 +12,16 @@
 //!   and once more by the events in the outbox. When the door could not be told, the answer is 503 and sending the request again tells it again.
 //! - The search goes over the operations of an API's current version, or of its newest draft while nothing was published. A word has one row per
 //!   version, with the numbers of its operations, so the cost of a search grows with what it finds.
+//! - The [`graph`] joins what services offer, which is the catalog's own, with who calls, which `usage` is asked for in the caller's name; it says
+//!   what is missing when that fails. [`backstage`] reads the files with which a company moves in.
 //! - The public side shows what is published of APIs whose visibility is `public`, of those that are `partner` to the invited organizations, and
 //!   to an organization what is its own. Everything else is not found.
 
+pub mod backstage;
 pub mod domain;
 mod error;
 mod events;
+pub mod graph;
 pub mod readers;
 #[allow(unused_qualifications)] // utoipa writes types out in full.
 mod routes;

@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)] // Helpers of tests are tests.
 
 mod generated;
+mod imports;
 mod large;
 mod life;
 mod naming;
 mod public;
 mod retried;
 mod seeing;
+mod services;
 mod surfaces;
 
 use catalog::App;
