@@ -481,6 +481,9 @@ pub struct AppState {
     pub organization: Party,
     /// Its name for people.
     pub name: String,
+    /// The slug of the service of its organization that it is; none for a program that is no service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<Slug>,
 }
 
 /// The state of a subscription.

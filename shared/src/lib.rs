@@ -21,3 +21,4 @@ pub mod slug;
 pub mod surface;
 pub mod text;
 pub mod time;
+pub mod window;

@@ -5,11 +5,12 @@ mod entry;
 mod names;
 mod operation;
 pub mod routes;
+mod service;
 pub mod words;
 
 use serde::{Deserialize, Serialize};
 use shared::event::{CurrentVersion, VersionPhase, Visibility};
-use shared::id::{ApiId, ServiceId, VersionId};
+use shared::id::{ApiId, VersionId};
 use shared::principal::{Party, Principal};
 use shared::slug::Slug;
 use shared::text::Label;
@@ -19,6 +20,7 @@ use utoipa::ToSchema;
 pub use entry::{ENTRIES_MAX, Entries, Entry};
 pub use names::{HttpUrl, Origin, VersionLabel, VersionName};
 pub use operation::{Binding, Operation};
+pub use service::{Description, LINKS_MAX, Lifecycle, Link, LinkUrl, Service, ServiceRef};
 
 use crate::upload::{Document, Syntax};
 
@@ -26,60 +28,6 @@ use crate::upload::{Document, Syntax};
 pub const PARTNERS_MAX: usize = 100;
 /// Origins that an API may allow.
 pub const ORIGINS_MAX: usize = 50;
-
-/// How far a service is in its life.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Lifecycle {
-    /// Tried out; may go away.
-    Experimental,
-    /// In use.
-    #[default]
-    Production,
-    /// Going to end.
-    Deprecated,
-    /// Ended.
-    Retired,
-}
-
-/// A service: one microservice, with the people behind it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Service {
-    /// Its id.
-    pub id: ServiceId,
-    /// Raised by every change.
-    pub revision: u64,
-    /// The organization that runs it.
-    pub organization: Party,
-    /// Its slug; never changes.
-    pub slug: Slug,
-    /// Its name for people.
-    pub name: Label,
-    /// The team that owns it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<Label>,
-    /// Its domain: the bounded context that it belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub domain: Option<Label>,
-    /// Where its code is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repository: Option<HttpUrl>,
-    /// How far it is in its life.
-    pub lifecycle: Lifecycle,
-    /// When it was made.
-    pub created_at: Time,
-    /// When it was last changed.
-    pub updated_at: Time,
-}
-
-/// A service, named both ways.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ServiceRef {
-    /// Its id.
-    pub id: ServiceId,
-    /// Its slug.
-    pub slug: Slug,
-}
 
 /// Which pages may call an API from a browser (CORS).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -13,12 +13,16 @@
 //! - The search goes over services, APIs, and the operations, types and fields of an API's current version, or of its newest draft while nothing was
 //!   published. A word has one row per version, with the numbers of what has it, and one per API and service, so the cost of a search grows with
 //!   what its words find, not with the catalog.
+//! - The [`graph`] joins what services offer, which is the catalog's own, with who calls, which `usage` is asked for in the caller's name; it says
+//!   what is missing when that fails. [`backstage`] reads the files with which a company moves in.
 //! - The public side shows what is published of APIs whose visibility is `public`, of those that are `partner` to the invited organizations, and
 //!   to an organization what is its own. Everything else is not found.
 
+pub mod backstage;
 pub mod domain;
 mod error;
 mod events;
+pub mod graph;
 pub mod readers;
 #[allow(unused_qualifications)] // utoipa writes types out in full.
 mod routes;

@@ -1,6 +1,8 @@
 //! The HTTP API: parse, authorize, one call of the store, present.
 
 mod apis;
+mod graph;
+mod imports;
 mod public;
 mod search;
 mod services;
@@ -36,6 +38,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(<Schemas as utoipa::OpenApi>::openapi())
         .routes(routes!(services::create_service, services::list_services))
         .routes(routes!(services::get_service, services::update_service))
+        .routes(routes!(graph::get_graph))
         .routes(routes!(apis::create_api, apis::list_apis))
         .routes(routes!(apis::get_api, apis::update_api))
         .routes(routes!(versions::upload_version, versions::list_versions))
@@ -47,6 +50,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(versions::publish_version))
         .routes(routes!(versions::deprecate_version))
         .routes(routes!(versions::retire_version))
+        .routes(routes!(imports::import_backstage))
         .routes(routes!(search::search))
         .routes(routes!(search::list_documents))
         .routes(routes!(public::list_public_apis))

@@ -98,6 +98,27 @@ impl Store {
         }
     }
 
+    /// The first rows of a kind, at most so many; the position is there if there are more.
+    async fn first<T: DeserializeOwned>(&self, pk: &str, prefix: &str, most: usize) -> Result<Slice<T>, StoreError> {
+        let mut rows: Vec<T> = Vec::new();
+        let mut after = None;
+        loop {
+            let limit = u16::try_from(most - rows.len()).unwrap_or(SLICE).min(SLICE);
+            let slice = self.table.list(pk, prefix, after.as_deref(), limit).await?;
+            rows.extend(slice.rows);
+            after = slice.position;
+            if rows.len() >= most || after.is_none() {
+                break;
+            }
+        }
+        if after.is_some()
+            && self.table.list::<serde::de::IgnoredAny>(pk, prefix, after.as_deref(), 1).await?.rows.is_empty()
+        {
+            after = None;
+        }
+        Ok(Slice { rows, position: after })
+    }
+
     /// A page of the rows that may be seen. Neither its length nor its end tells anything of the others.
     async fn seen<T: DeserializeOwned>(
         &self,

@@ -210,7 +210,7 @@ fn reached(surface: &Surface, id: TypeId, named: &HashMap<u32, usize>, depth: u3
 }
 
 /// A text without what means something to Mermaid.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_alphanumeric() || " _-.,?[]|&:/".contains(c) { c } else { ' ' })
         .collect::<String>()

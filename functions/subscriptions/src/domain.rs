@@ -34,6 +34,9 @@ pub struct App {
     pub name: Label,
     /// What it is.
     pub description: Option<Note>,
+    /// The slug of the service of its organization that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<Slug>,
     /// When it was made.
     pub created_at: Time,
     /// When it was last changed.
@@ -43,16 +46,24 @@ pub struct App {
 impl App {
     /// A new app.
     #[must_use]
-    pub fn new(organization: Party, name: Label, description: Option<Note>, now: Time) -> Self {
-        Self { id: AppId::new(), revision: 1, organization, name, description, created_at: now, updated_at: now }
+    pub fn new(organization: Party, name: Label, description: Option<Note>, service: Option<Slug>, now: Time) -> Self {
+        let (id, revision) = (AppId::new(), 1);
+        Self { id, revision, organization, name, description, service, created_at: now, updated_at: now }
     }
 
-    /// With another name or description; the same app where nothing differs.
+    /// With another name, description or service; the same app where nothing differs.
     #[must_use]
-    pub fn changed(&self, name: Option<Label>, description: Option<Option<Note>>, now: Time) -> Self {
+    pub fn changed(
+        &self,
+        name: Option<Label>,
+        description: Option<Option<Note>>,
+        service: Option<Option<Slug>>,
+        now: Time,
+    ) -> Self {
         let mut next = self.clone();
         next.name = name.unwrap_or(next.name);
         next.description = description.unwrap_or(next.description);
+        next.service = service.unwrap_or(next.service);
         if next != *self {
             next.revision += 1;
             next.updated_at = now;
@@ -68,6 +79,7 @@ impl App {
             revision: self.revision,
             organization: self.organization.clone(),
             name: self.name.to_string(),
+            service: self.service.clone(),
         }
     }
 }

@@ -15,8 +15,8 @@
 //! - the request comes again without one: the state machine refuses it (409), and the door is told before that too, so that
 //!   `it is cancelled` is as good a promise as the answer that was lost.
 //!
-//! **Asks** `products` for a product's plans in the caller's name when an app subscribes or changes its plan; tells the
-//! gateway. Takes no events.
+//! **Asks**, in the caller's name, `products` for a product's plans when an app subscribes or changes its plan, and `catalog`
+//! for the service that an app says it is; tells the gateway. Takes no events.
 
 pub mod domain;
 mod error;

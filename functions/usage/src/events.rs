@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 use shared::chassis::{EventError, StreamRecord};
-use shared::event::{ApiState, Envelope, KeyState, RoutesState, SealState, State, SubscriptionState};
+use shared::event::{ApiState, AppState, Envelope, KeyState, RoutesState, SealState, State, SubscriptionState};
 use shared::meter::{GRANT_SK, GrantImage, RefusedImage, TIMED, TimedImage};
 
 use crate::domain::Batch;
@@ -14,6 +14,10 @@ pub(crate) async fn on_event(store: &Store, envelope: &Envelope) -> Result<(), E
     match envelope.kind.as_str() {
         SubscriptionState::TYPE => match envelope.state()? {
             Some(state) => store.keep_subscription(state).await?,
+            None => return Ok(()),
+        },
+        AppState::TYPE => match envelope.state()? {
+            Some(state) => store.keep_app(state).await?,
             None => return Ok(()),
         },
         KeyState::TYPE => match envelope.state()? {

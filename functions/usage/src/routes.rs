@@ -1,6 +1,7 @@
 //! The HTTP side: who may see which numbers, and their names.
 
 mod callers;
+mod calls;
 mod operations;
 mod periods;
 
@@ -31,6 +32,7 @@ pub(crate) fn routes() -> OpenApiRouter<crate::State> {
     OpenApiRouter::new()
         .routes(routes!(get_usage))
         .routes(routes!(callers::list_callers))
+        .routes(routes!(calls::list_calls))
         .routes(routes!(operations::list_operations))
         .routes(routes!(periods::list_periods))
 }

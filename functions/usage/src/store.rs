@@ -16,6 +16,7 @@ use shared::time::Time;
 
 use crate::domain::{Batch, Bucket, Head, counter, hour_of};
 
+mod calls;
 mod names;
 mod numbers;
 mod periods;
@@ -186,6 +187,7 @@ impl Store {
             created_at: state.created_at,
         };
         self.table.project(Row::new(&id, SUBSCRIPTION_SK, &row)?, row.revision).await?;
+        self.keep_sides(&row).await?;
         if self.table.get::<Filed>(&id, FILED_SK).await?.is_some() {
             return Ok(());
         }

@@ -21,6 +21,8 @@ pub const WEATHER: &str = "weather";
 pub const PLAN: &str = "starter";
 /// The version of the API's document.
 pub const VERSION: &str = "1.0.0";
+/// The slug of the consumer's service.
+pub const CALLER: &str = "trip-planner";
 /// What the metered call asks for.
 pub const PATH: &str = "/forecast/oslo";
 
@@ -124,8 +126,10 @@ async fn owner(cloud: &Cloud, slug: &'static str, name: &str, owner: &str, email
 
 /// The provider's side: a service, its API with a published version, and a product with a plan.
 async fn provide(client: &Client, token: &str, upstream_url: &str) -> Result<(), SeedError> {
-    let service =
-        json!({ "slug": "forecasting", "name": "Forecasting", "owner": "team-forecast", "domain": "weather" });
+    let service = json!({
+        "slug": "forecasting", "name": "Forecasting", "description": "Knows the weather of the days to come.", "owner": "team-forecast",
+        "domain": "weather",
+    });
     ensure(client, token, "/v1/catalog/services", "forecasting", &service).await?;
     let api = json!({
         "slug": WEATHER, "name": "Weather", "visibility": "public", "service": "forecasting", "upstream_url": upstream_url,
@@ -160,12 +164,14 @@ async fn provide(client: &Client, token: &str, upstream_url: &str) -> Result<(),
     Ok(())
 }
 
-/// The consumer's side: an app, its subscription, a key.
+/// The consumer's side: a service, an app that is this service, its subscription, a key.
 async fn consume(client: &Client, demo: &mut Demo) -> Result<(), SeedError> {
     let token = demo.consumer.token.clone();
+    let service = json!({ "slug": CALLER, "name": "Trip planner", "owner": "team-trips", "domain": "travel" });
+    ensure(client, &token, "/v1/catalog/services", CALLER, &service).await?;
     if !there(client, &token, "/v1/subscriptions/apps", &demo.app).await? {
-        let app =
-            create(client, &token, "/v1/subscriptions/apps", "demo-app", &json!({ "name": "Trip planner" })).await?;
+        let wish = json!({ "name": "Trip planner", "service": CALLER });
+        let app = create(client, &token, "/v1/subscriptions/apps", "demo-app", &wish).await?;
         demo.app = text("the app", &app, "id")?;
     }
     if !there(client, &token, "/v1/subscriptions", &demo.subscription).await? {

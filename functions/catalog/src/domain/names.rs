@@ -190,12 +190,19 @@ impl std::fmt::Display for HttpUrl {
     }
 }
 
-impl utoipa::PartialSchema for HttpUrl {
-    fn schema() -> RefOr<Schema> {
+impl HttpUrl {
+    /// What its scheme, host and port look like, as a regular expression.
+    pub(super) fn origin_pattern() -> String {
         const BYTE: &str = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
         const PORT: &str = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
         let name = "([a-z0-9]+(-+[a-z0-9]+)*\\.)*[a-z][a-z0-9]*(-+[a-z0-9]+)*";
-        let pattern = format!("^https?://({name}|{BYTE}(\\.{BYTE}){{3}})(:{PORT})?(/[0-9A-Za-z/._~!$&'()*+,;=:@-]*)?$");
+        format!("https?://({name}|{BYTE}(\\.{BYTE}){{3}})(:{PORT})?")
+    }
+}
+
+impl utoipa::PartialSchema for HttpUrl {
+    fn schema() -> RefOr<Schema> {
+        let pattern = format!("^{}(/[0-9A-Za-z/._~!$&'()*+,;=:@-]*)?$", Self::origin_pattern());
         ObjectBuilder::new()
             .schema_type(Type::String)
             .pattern(Some(pattern))

@@ -101,6 +101,11 @@ pub(crate) fn read(text: &str, syntax: Syntax) -> Result<(Tree<'_>, NodeId), Ref
     }
 }
 
+/// Reads the documents of a YAML text without byte order mark into one tree: at most so many, `more` says what is wrong with the next.
+pub(crate) fn read_documents<'a>(text: &'a str, most: usize, more: &str) -> Result<(Tree<'a>, Vec<NodeId>), Refused> {
+    yaml::read_documents(text, most, more)
+}
+
 /// A node's place in its tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct NodeId(u32);

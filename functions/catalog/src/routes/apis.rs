@@ -12,13 +12,14 @@ use shared::principal::needs;
 use shared::problem::Problem;
 use shared::slug::Slug;
 use shared::text::Label;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::views::ApiView;
 use super::{ApiName, Field, ServiceName, revised, tell_door};
 use crate::AppState;
 use crate::domain::{Cors, HttpUrl, ORIGINS_MAX, PARTNERS_MAX, ServiceRef};
 use crate::error::Error;
+use crate::graph;
 use crate::store::{NewApi, Writer};
 
 /// A new API.
@@ -104,17 +105,50 @@ pub(super) async fn create_api(
     Ok(app.store.create_api(new, &writer, present).await?)
 }
 
+/// Which APIs are listed, and how many of them.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListApis {
+    /// `none`: only those that nobody owns, because no service offers them or one without an owner.
+    #[param(inline)]
+    owner: Option<Owner>,
+    /// At most so many items, 1 to 200; 50 when left out.
+    #[serde(default)]
+    #[param(minimum = 1, maximum = 200)]
+    page_size: Option<u16>,
+    /// The `next_page_token` of the page before.
+    #[serde(default)]
+    #[param(max_length = 512, pattern = "^[A-Za-z0-9_-]*$")]
+    page_token: Option<String>,
+}
+
+/// Whose APIs are listed.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Owner {
+    /// Nobody's.
+    None,
+}
+
 /// Lists the organization's APIs, by slug.
 #[utoipa::path(get, path = "/v1/catalog/apis", operation_id = "list_apis", tag = "apis", security(("token" = ["catalog:read"])),
-    params(PageQuery), responses((status = 200, body = Page<ApiView>)))]
+    params(ListApis), responses((status = 200, body = Page<ApiView>)))]
 pub(super) async fn list_apis(
     caller: Caller<needs::CatalogRead>,
     State(app): State<AppState>,
-    Query(page): Query<PageQuery>,
+    Query(query): Query<ListApis>,
 ) -> Result<Reply, Problem> {
-    let list = format!("apis/{}", caller.organization.id);
-    let page = app.pages.open(&list, &page)?;
-    let slice = app.store.apis(caller.organization.id, page.after.as_deref(), page.size).await?;
+    let own = caller.organization.id;
+    let list = format!("apis{}/{own}", if query.owner.is_some() { "-without-owner" } else { "" });
+    let page = app.pages.open(&list, &PageQuery { page_size: query.page_size, page_token: query.page_token })?;
+    let slice = if query.owner.is_some() {
+        let services = app.store.first_services(own, usize::MAX).await?.rows;
+        let owned = graph::owned(&services);
+        app.store.apis_if(own, &page, |api| graph::is_without_owner(&owned, api)).await?
+    } else {
+        app.store.apis(own, page.after.as_deref(), page.size).await?
+    };
     let items: Vec<ApiView> = slice.rows.iter().map(ApiView::from).collect();
     Reply::ok(&app.pages.page(&list, items, slice.position)?)
 }

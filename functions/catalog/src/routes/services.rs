@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::{Field, ServiceName, revised};
 use crate::AppState;
-use crate::domain::{HttpUrl, Lifecycle, Service};
+use crate::domain::{Description, HttpUrl, LINKS_MAX, Lifecycle, Link, Service};
 use crate::error::Error;
 use crate::store::Writer;
 
@@ -26,15 +26,28 @@ pub(super) struct CreateService {
     slug: Slug,
     /// Its name for people.
     name: Label,
+    /// What it does.
+    description: Option<Description>,
     /// The team that owns it.
     owner: Option<Label>,
     /// Its domain: the bounded context that it belongs to.
     domain: Option<Label>,
     /// Where its code is.
     repository: Option<HttpUrl>,
+    /// Further places: dashboards, runbooks, documents.
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    links: Vec<Link>,
     /// How far it is in its life.
     #[serde(default)]
     lifecycle: Lifecycle,
+}
+
+fn links(links: Vec<Link>) -> Result<Vec<Link>, Problem> {
+    if links.len() > LINKS_MAX {
+        return Err(Problem::invalid("/links", format!("may have at most {LINKS_MAX} links")));
+    }
+    Ok(links)
 }
 
 /// Makes a service.
@@ -57,9 +70,11 @@ pub(super) async fn create_service(
         organization: caller.organization.clone(),
         slug: body.slug,
         name: body.name,
+        description: body.description,
         owner: body.owner,
         domain: body.domain,
         repository: body.repository,
+        links: links(body.links)?,
         lifecycle: body.lifecycle,
         created_at: now,
         updated_at: now,
@@ -101,6 +116,10 @@ pub(super) async fn get_service(
 pub(super) struct UpdateService {
     /// Its name for people.
     name: Option<Label>,
+    /// What it does.
+    #[serde(default)]
+    #[schema(value_type = Option<Description>)]
+    description: Field<Description>,
     /// The team that owns it.
     #[serde(default)]
     #[schema(value_type = Option<Label>)]
@@ -113,6 +132,9 @@ pub(super) struct UpdateService {
     #[serde(default)]
     #[schema(value_type = Option<HttpUrl>)]
     repository: Field<HttpUrl>,
+    /// Further places, all of them.
+    #[schema(max_items = 20)]
+    links: Option<Vec<Link>>,
     /// How far it is in its life.
     lifecycle: Option<Lifecycle>,
 }
@@ -140,6 +162,10 @@ pub(super) async fn update_service(
     let before = service.clone();
     service.name = body.name.unwrap_or(service.name);
     service.lifecycle = body.lifecycle.unwrap_or(service.lifecycle);
+    if let Some(wish) = body.links {
+        service.links = links(wish)?;
+    }
+    body.description.apply(&mut service.description);
     body.owner.apply(&mut service.owner);
     body.domain.apply(&mut service.domain);
     body.repository.apply(&mut service.repository);

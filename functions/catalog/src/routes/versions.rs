@@ -27,7 +27,7 @@ use crate::domain::{Api, ENTRIES_MAX, Entries, Version, VersionLabel, VersionNam
 use crate::error::Error;
 use crate::events::routes_states;
 use crate::store::{Change, Content, Searched, Writer};
-use crate::upload::{self, Hint, Warning};
+use crate::upload::{self, Document, Hint, Warning};
 
 /// How a document comes.
 #[derive(Deserialize, IntoParams)]
@@ -104,6 +104,18 @@ fn draft(
         let (format, filename) = (query.format.as_deref(), query.filename.as_deref());
         upload::read(bytes, Hint { format, filename, root: query.root.as_deref() })?
     };
+    drafted(api, read, bytes, packed, query.version, now)
+}
+
+/// Makes what is kept of a document that was read.
+pub(super) fn drafted(
+    api: &Api,
+    read: Document,
+    bytes: &[u8],
+    packed: Option<&[u8]>,
+    label: VersionLabel,
+    now: Time,
+) -> Result<(Version, Content), Error> {
     let routes_bytes = routes::bytes_of(&read.operations);
     if routes_bytes > routes::ROUTES_BYTES_MAX {
         return Err(Error::TooLarge(format!(
@@ -122,7 +134,7 @@ fn draft(
             document::PACKED_BYTES_MAX
         )));
     }
-    let mut version = Version::draft(api, query.version, 0, &read, now);
+    let mut version = Version::draft(api, label, 0, &read, now);
     let (searched, missed) = searched(read.operations, &read.surface);
     let mut content = Content { packed, searched, warnings: read.warnings };
     if let Some(warning) = missed {

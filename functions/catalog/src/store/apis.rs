@@ -138,6 +138,21 @@ impl Store {
         self.table.get(organization(owner), format!("API#{slug}")).await
     }
 
+    /// The organization's first APIs, at most so many; the position is there if there are more.
+    pub(crate) async fn first_apis(&self, owner: OrganizationId, most: usize) -> Result<Slice<Api>, StoreError> {
+        self.first(&organization(owner), "API#", most).await
+    }
+
+    /// The organization's APIs that are among these, by slug.
+    pub(crate) async fn apis_if(
+        &self,
+        owner: OrganizationId,
+        page: &PageRequest,
+        is_meant: impl Fn(&Api) -> bool,
+    ) -> Result<Slice<Api>, StoreError> {
+        self.seen((&organization(owner), "API#"), page, is_meant, |api: &Api| format!("API#{}", api.slug)).await
+    }
+
     /// The organization's APIs, by slug.
     pub(crate) async fn apis(
         &self,

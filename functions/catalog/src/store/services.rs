@@ -84,6 +84,15 @@ impl Store {
         self.table.get(organization(owner), format!("SERVICE#{slug}")).await
     }
 
+    /// The organization's first services, at most so many; the position is there if there are more.
+    pub(crate) async fn first_services(
+        &self,
+        owner: OrganizationId,
+        most: usize,
+    ) -> Result<Slice<Service>, StoreError> {
+        self.first(&organization(owner), "SERVICE#", most).await
+    }
+
     /// The organization's services, by slug.
     pub(crate) async fn services(
         &self,

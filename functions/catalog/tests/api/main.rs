@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)] // Helpers of tests are tests.
 
 mod generated;
+mod imports;
 mod large;
 mod life;
 mod naming;
@@ -11,6 +12,7 @@ mod retried;
 mod rpc;
 mod search;
 mod seeing;
+mod services;
 mod surfaces;
 
 use catalog::App;

@@ -35,7 +35,7 @@ fn at(ms: i64) -> Time {
 }
 
 fn subscription(approval: Approval) -> Subscription {
-    let app = App::new(party("acme"), "Trip planner".parse().unwrap(), None, at(0));
+    let app = App::new(party("acme"), "Trip planner".parse().unwrap(), None, None, at(0));
     let product = Product { id: ProductId::new(), slug: "weather".parse().unwrap(), provider: party("nimbus") };
     Subscription::new(&app, product, offer(PlanId::new(), 1, approval), at(0)).unwrap()
 }
@@ -171,9 +171,11 @@ fn a_reason_stands_as_long_as_what_it_explains() {
 
 #[test]
 fn an_app_that_is_not_changed_keeps_its_revision() {
-    let app = App::new(party("acme"), "A".parse().unwrap(), Some(note("x")), at(0));
-    assert_eq!(app.changed(Some("A".parse().unwrap()), None, at(1)), app);
-    let cleared = app.changed(None, Some(None), at(1));
+    let app = App::new(party("acme"), "A".parse().unwrap(), Some(note("x")), Some("planner".parse().unwrap()), at(0));
+    assert_eq!(app.changed(Some("A".parse().unwrap()), None, None, at(1)), app);
+    assert_eq!(app.state().service, app.service, "its event tells which service it is");
+    let cleared = app.changed(None, Some(None), None, at(1));
+    assert_eq!(app.changed(None, None, Some(None), at(1)).service, None);
     assert_eq!((cleared.revision, cleared.description, cleared.updated_at), (2, None, at(1)));
 }
 

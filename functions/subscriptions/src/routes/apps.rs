@@ -2,13 +2,16 @@
 
 use axum::extract::State as Extract;
 use axum::http::StatusCode;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
+use shared::chassis::Context;
 use shared::chassis::extract::{Caller, Idempotency, IfMatch, Json, Now, Path, Query};
 use shared::chassis::reply::Reply;
 use shared::id::AppId;
 use shared::page::{Page, PageQuery, Pages};
 use shared::principal::{Party, needs};
 use shared::problem::{Kind, Problem};
+use shared::slug::Slug;
 use shared::text::Label;
 use shared::time::Time;
 
@@ -26,6 +29,9 @@ pub(super) struct CreateApp {
     /// What it is.
     #[serde(default)]
     description: Option<Note>,
+    /// The service of one's own organization that it is, by slug. Left out for a program that is no service.
+    #[serde(default)]
+    service: Option<Slug>,
 }
 
 /// A change of an app: what is left out stays.
@@ -40,12 +46,17 @@ pub(super) struct ChangeApp {
     #[schema(value_type = Option<Note>)]
     #[expect(clippy::option_option, reason = "absent and null differ")]
     description: Option<Option<Note>>,
+    /// The service of one's own organization that it is, by slug; `null` says that it is none.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Slug>)]
+    #[expect(clippy::option_option, reason = "absent and null differ")]
+    service: Option<Option<Slug>>,
 }
 
 /// Tells `null` from what is left out.
 #[expect(clippy::option_option, reason = "absent and null differ")]
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Note>>, D::Error> {
-    Option::<Note>::deserialize(deserializer).map(Some)
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Some)
 }
 
 /// An app: whoever calls.
@@ -62,6 +73,9 @@ pub(super) struct App {
     /// What it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<Note>,
+    /// The service of its organization that it is, by slug.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<Slug>,
     /// When it was made.
     created_at: Time,
     /// When it was last changed.
@@ -70,13 +84,26 @@ pub(super) struct App {
 
 impl From<domain::App> for App {
     fn from(app: domain::App) -> Self {
-        let domain::App { id, revision, organization, name, description, created_at, updated_at } = app;
-        Self { id, revision, organization, name, description, created_at, updated_at }
+        let domain::App { id, revision, organization, name, description, service, created_at, updated_at } = app;
+        Self { id, revision, organization, name, description, service, created_at, updated_at }
     }
 }
 
 fn present_app(app: &domain::App) -> Result<Reply, Problem> {
     Ok(Reply::ok(&App::from(app.clone()))?.revision(app.revision))
+}
+
+/// Whether one's own organization has a service of this slug: `catalog` is asked in the caller's name. A slug that nothing has
+/// would stand in the graph of services as something that is not there.
+async fn check_service(state: &State, context: &Context, service: Option<&Slug>) -> Result<(), Problem> {
+    let Some(slug) = service else { return Ok(()) };
+    match state.hops.of(context).get::<IgnoredAny>(&format!("/v1/catalog/services/{slug}")).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_not_found() => {
+            Err(Problem::not_found().field("/service", "names no service of your organization"))
+        }
+        Err(error) => Err(error.into_problem()),
+    }
 }
 
 /// Makes an app.
@@ -86,12 +113,17 @@ fn present_app(app: &domain::App) -> Result<Reply, Problem> {
     responses((status = 201, description = "The app.", body = App, headers(("ETag" = String), ("Location" = String)))))]
 pub(super) async fn create(
     caller: Caller<needs::SubscriptionsWrite>,
-    Now(now): Now,
+    context: Context,
     idempotency: Option<Idempotency>,
     Extract(state): Extract<State>,
     Json(body): Json<CreateApp>,
 ) -> Result<Reply, Problem> {
-    let app = domain::App::new(caller.organization.clone(), body.name, body.description, now);
+    if let Some(reply) = state.store.replay(idempotency.as_ref()).await? {
+        return Ok(reply);
+    }
+    check_service(&state, &context, body.service.as_ref()).await?;
+    let now = context.now;
+    let app = domain::App::new(caller.organization.clone(), body.name, body.description, body.service, now);
     let reply =
         Reply::created(&App::from(app.clone()), format!("/v1/subscriptions/apps/{}", app.id))?.revision(app.revision);
     match state.store.create_app(&app, idempotency.as_ref(), &reply, now).await? {
@@ -130,7 +162,7 @@ pub(super) async fn get(
     present_app(&app)
 }
 
-/// Changes an app's name or description.
+/// Changes an app's name, description or service.
 #[utoipa::path(patch, path = "/v1/subscriptions/apps/{app}", operation_id = "change_app", tag = "apps", security(("token" = ["subscriptions:write"])),
     params(("app" = inline(AppId), Path, description = "The app's id."), ("If-Match" = String, Header, description = "The `ETag` of the app as it was read.")),
     request_body = ChangeApp,
@@ -139,7 +171,7 @@ pub(super) async fn change(
     caller: Caller<needs::SubscriptionsWrite>,
     Path(id): Path<AppId>,
     IfMatch(revision): IfMatch,
-    Now(now): Now,
+    context: Context,
     Extract(state): Extract<State>,
     Json(body): Json<ChangeApp>,
 ) -> Result<Reply, Problem> {
@@ -151,11 +183,14 @@ pub(super) async fn change(
     if app.revision != revision {
         return Err(outdated());
     }
-    let next = app.changed(body.name, body.description, now);
+    let next = app.changed(body.name, body.description, body.service, context.now);
     if next.revision == revision {
         return present_app(&app);
     }
-    match state.store.change_app(&next, revision, now).await? {
+    if next.service != app.service {
+        check_service(&state, &context, next.service.as_ref()).await?;
+    }
+    match state.store.change_app(&next, revision, context.now).await? {
         Outcome::Done => present_app(&next),
         Outcome::Replay(reply) => Ok(reply),
         Outcome::Stale | Outcome::Against(_) => Err(outdated()),

@@ -26,7 +26,14 @@ async fn world() -> House<App> {
         let known = organization == "nimbus" && (name == "weather" || name == id.to_string());
         if known { Ok(Json(product.clone())) } else { Err(not_found()) }
     };
-    let others = axum::Router::new().route("/v1/products/public/{organization}/{product}", get(answer));
+    let service = async |Path(service): Path<String>| match service.as_str() {
+        "planner" => Ok(Json(json!({"slug": "planner"}))),
+        "away" => Err((axum::http::StatusCode::SERVICE_UNAVAILABLE, Json(json!("away")))),
+        _ => Err(not_found()),
+    };
+    let others = axum::Router::new()
+        .route("/v1/products/public/{organization}/{product}", get(answer))
+        .route("/v1/catalog/services/{service}", get(service));
     House::among(others, |environment| App::new(environment, door_secret())).await
 }
 
@@ -234,4 +241,55 @@ async fn an_app_is_changed_with_its_etag_and_removed_when_nobody_calls() {
         1
     );
     world.tells_all_again().await;
+}
+
+#[tokio::test]
+async fn an_app_may_be_a_service_of_its_organization() {
+    let world = world().await;
+    let by = Who::Member("acme", Role::Developer);
+    let path = "POST /v1/subscriptions/apps";
+    let made = consumer(&world, path, json!({"name": "Planner", "service": "planner"})).await;
+    assert_eq!((made.status, &made.body["service"]), (201, &json!("planner")));
+    let line = format!("/v1/subscriptions/apps/{}", made.text("/id"));
+    assert_eq!(world.get(by, &line).await.body, made.body);
+    for (service, status, kind, pointer) in [
+        (json!("nobody"), 404, "not-found", "/service"),
+        (json!("Not a slug"), 422, "validation-failed", "/service"),
+        (json!("away"), 503, "unavailable", ""),
+    ] {
+        let answer = consumer(&world, path, json!({"name": "X", "service": service})).await;
+        assert_eq!(answer.problem(), (status, kind, pointer), "{service}");
+        let change = Some(json!({"service": service}));
+        let answer = world.call(by, &format!("PATCH {line}"), &[("if-match", "\"1\"")], change).await;
+        assert_eq!(answer.problem(), (status, kind, pointer), "{service}");
+    }
+    let renamed = Some(json!({"name": "Trip planner"}));
+    let renamed = world.call(by, &format!("PATCH {line}"), &[("if-match", "\"1\"")], renamed).await;
+    assert_eq!((&renamed.body["service"], &renamed.body["name"]), (&json!("planner"), &json!("Trip planner")));
+    let none = world.call(by, &format!("PATCH {line}"), &[("if-match", "\"2\"")], Some(json!({"service": null}))).await;
+    assert_eq!((none.status, none.body.get("service")), (200, None));
+    let stranger = world
+        .call(
+            Who::Member("other", Role::Owner),
+            &format!("PATCH {line}"),
+            &[("if-match", "\"3\"")],
+            Some(json!({"service": "planner"})),
+        )
+        .await;
+    assert_eq!(stranger.problem(), (404, "not-found", ""));
+    let told: Vec<Value> = world
+        .outbox("")
+        .await
+        .iter()
+        .filter(|event| event.kind == "subscriptions.app")
+        .map(|event| serde_json::from_str::<Value>(&event.data).unwrap()["service"].clone())
+        .collect();
+    assert_eq!(told, [json!("planner"), json!("planner"), Value::Null]);
+
+    let body = json!({"name": "Again", "service": "planner"});
+    let first = world.call(by, path, &[("idempotency-key", "k")], Some(body.clone())).await;
+    let again = world.call(by, path, &[("idempotency-key", "k")], Some(body)).await;
+    assert_eq!((again.is(201), again.headers["idempotency-replayed"].as_str()), (first.is(201), "true"));
+    let other = world.call(by, path, &[("idempotency-key", "k")], Some(json!({"name": "Other"}))).await;
+    assert_eq!(other.problem(), (409, "idempotency-conflict", "/header/idempotency-key"));
 }

@@ -11,6 +11,7 @@ use shared::principal::needs;
 use shared::problem::Problem;
 use shared::slug::Name;
 use shared::time::Time;
+use shared::window::Window;
 use utoipa::ToSchema;
 
 use crate::domain::complete_to;
@@ -18,37 +19,6 @@ use crate::store::{Called, Callers, Store};
 
 /// How many rows a question for callers reads at most.
 const CALLS_MAX: usize = 50_000;
-
-/// How far back: so many hours (`1h` to `999h`) or days (`1d` to `90d`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Window {
-    hours: i64,
-}
-
-impl Default for Window {
-    fn default() -> Self {
-        Self { hours: 30 * 24 }
-    }
-}
-
-impl<'de> Deserialize<'de> for Window {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let number = |text: &str| {
-            text.parse::<u16>().ok().filter(|_| text.bytes().next().is_some_and(|digit| (b'1'..=b'9').contains(&digit)))
-        };
-        let hours = match (text.strip_suffix('h').and_then(number), text.strip_suffix('d').and_then(number)) {
-            (Some(hours @ 1..=999), _) => i64::from(hours),
-            (_, Some(days @ 1..=90)) => i64::from(days) * 24,
-            _ => {
-                return Err(serde::de::Error::custom(
-                    "expected hours such as `12h`, at most `999h`, or days such as `30d`, at most `90d`",
-                ));
-            }
-        };
-        Ok(Self { hours })
-    }
-}
 
 /// An alias, because a document's schema is made of names without parameters.
 pub(super) type NameOfApi = Name<Api>;
@@ -120,7 +90,7 @@ pub(super) async fn list_callers(
 ) -> Result<Reply, Problem> {
     let own = &caller.organization.id;
     let api = store.api_named(own, &query.api.to_string()).await?.ok_or_else(Problem::not_found)?;
-    let from = now.hour() - query.window.unwrap_or_default().hours;
+    let from = now.hour() - query.window.unwrap_or_default().hours();
     let places = store.operation(own, api.number, &query.operation).await?;
     if places.is_empty() {
         return Err(Problem::not_found());
@@ -181,22 +151,4 @@ fn callers(calls: &BTreeMap<(String, u32), (u64, i64)>, known: &Callers) -> Vec<
     let mut callers: Vec<_> = named.collect();
     callers.sort_by_key(|caller| std::cmp::Reverse(caller.calls));
     callers
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn window(text: &str) -> Option<i64> {
-        serde_json::from_value::<Window>(text.into()).ok().map(|window| window.hours)
-    }
-
-    #[test]
-    fn a_window_is_hours_or_days() {
-        assert_eq!(window("30d"), Some(720));
-        assert_eq!(window("999h"), Some(999));
-        for bad in ["", "d", "0d", "91d", "1000h", "+1d", "01d", "1 d", "30", "1w"] {
-            assert_eq!(window(bad), None, "{bad}");
-        }
-    }
 }

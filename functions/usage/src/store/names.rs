@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use shared::chassis::table::{Row, StoreError};
 use shared::chassis::transaction::Commit;
-use shared::event::{ApiState, KeyState, RoutesState};
-use shared::id::{ApiId, KeyId, OrganizationId};
+use shared::event::{ApiState, AppState, KeyState, RoutesState};
+use shared::id::{ApiId, AppId, KeyId, OrganizationId};
+use shared::slug::Slug;
 
 use super::{Store, key_sk};
 
@@ -28,6 +29,13 @@ pub(crate) struct Api {
     pub(crate) revision: u64,
     pub(crate) number: u32,
     pub(crate) slug: String,
+}
+
+/// What is kept of an app: which service it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct App {
+    pub(crate) revision: u64,
+    pub(crate) service: Option<Slug>,
 }
 
 /// A part of a version's operations.
@@ -71,6 +79,18 @@ impl Store {
         let named = Api { revision: u64::from(row.number), ..row };
         self.table.project(Row::new(&pk, format!("NAME#{}", named.id), &named)?, named.revision).await?;
         self.table.project(Row::new(&pk, format!("NAME#{}", named.slug), &named)?, named.revision).await.map(drop)
+    }
+
+    /// Keeps which service an app is.
+    pub(crate) async fn keep_app(&self, state: AppState) -> Result<(), StoreError> {
+        let row = App { revision: state.revision, service: state.service };
+        let pk = format!("ORG#{}", state.organization.id);
+        self.table.project(Row::new(pk, format!("APP#{}", state.id), &row)?, row.revision).await.map(drop)
+    }
+
+    /// An app of an organization.
+    pub(crate) async fn app(&self, organization: &OrganizationId, id: AppId) -> Result<Option<App>, StoreError> {
+        self.table.get(format!("ORG#{organization}"), format!("APP#{id}")).await
     }
 
     /// Keeps the operations of a part of a version, by number and by name. They never change.

@@ -3,6 +3,7 @@
 // Clippy knows a test by its attribute, and helpers have none.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod calls;
 mod month;
 mod operations;
 
@@ -142,7 +143,7 @@ async fn every_sample_call_is_answered() {
     house.send(&sample("queue-names")).await;
     house.send(&sample("stream-grant")).await;
     house.send(&sample("stream-timings")).await;
-    for name in ["http-usage", "http-callers", "http-periods", "http-operations"] {
+    for name in ["http-usage", "http-callers", "http-calls", "http-periods", "http-operations"] {
         let answer = house.send(&sample(name)).await;
         assert_eq!(answer["statusCode"], 200, "{name}: {answer}");
     }

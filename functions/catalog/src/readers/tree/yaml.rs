@@ -1,5 +1,5 @@
-//! YAML 1.2 by its events, with positions. Aliases stay aliases; tags beyond the core schema, keys that are no scalars, and a second document
-//! are refused, because OpenAPI's YAML is what JSON can say.
+//! YAML 1.2 by its events, with positions. Aliases stay aliases; tags beyond the core schema, and keys that are no scalars
+//! are refused, because what is read here is what JSON can say; and a second document, where one is meant.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -26,12 +26,21 @@ struct Reader<'a> {
     root: Option<NodeId>,
 }
 
-/// Reads a YAML text (without byte order mark) into a tree.
+/// Reads a YAML text (without byte order mark) of one document into a tree.
 pub(crate) fn read(text: &str) -> Result<(Tree<'_>, NodeId), Refused> {
+    let second = "The file holds more than one YAML document; one API is one document.";
+    let (tree, roots) = read_documents(text, 1, second)?;
+    let root = roots.first().ok_or_else(|| Refused::new("empty", "The document is empty.".to_owned()))?;
+    Ok((tree, *root))
+}
+
+/// Reads the documents of a YAML text, at most so many: `more` says what is wrong with the next. All of them are in one tree, so that
+/// its limits hold for all of them together; anchors end with their document.
+pub(crate) fn read_documents<'a>(text: &'a str, most: usize, more: &str) -> Result<(Tree<'a>, Vec<NodeId>), Refused> {
     let mut reader =
         Reader { tree: Tree::default(), open: Vec::new(), anchors: HashMap::new(), aliases: 0, root: None };
     let mut parser = Parser::new_from_str(text);
-    let mut documents = 0;
+    let (mut documents, mut roots) = (0, Vec::new());
     while let Some(next) = parser.next_event() {
         let (event, span) = next.map_err(|error| {
             Refused::new("syntax", format!("Not YAML: {}.", error.info().trim_end_matches('.')))
@@ -41,14 +50,12 @@ pub(crate) fn read(text: &str) -> Result<(Tree<'_>, NodeId), Refused> {
         match event {
             Event::DocumentStart(_) => {
                 documents += 1;
-                if documents > 1 {
-                    return Err(Refused::new(
-                        "more-documents",
-                        "The file holds more than one YAML document; one API is one document.".to_owned(),
-                    )
-                    .here(position));
+                if documents > most {
+                    return Err(Refused::new("more-documents", more.to_owned()).here(position));
                 }
+                reader.anchors.clear();
             }
+            Event::DocumentEnd => roots.extend(reader.root.take()),
             Event::Alias(anchor) => reader.alias(anchor, position)?,
             Event::Scalar(value, style, anchor, tag) => {
                 reader.scalar(value, style, anchor, tag.as_deref(), position)?;
@@ -60,11 +67,12 @@ pub(crate) fn read(text: &str) -> Result<(Tree<'_>, NodeId), Refused> {
                 reader.open(Open::Map { position, anchor, entries: Vec::new(), key: None }, position)?;
             }
             Event::SequenceEnd | Event::MappingEnd => reader.close()?,
-            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
+            Event::Nothing | Event::StreamStart | Event::StreamEnd => {}
         }
     }
-    let root = reader.root.ok_or_else(|| Refused::new("empty", "The document is empty.".to_owned()))?;
-    Ok((reader.tree, root))
+    // Whatever was complete when the text ended.
+    roots.extend(reader.root);
+    Ok((reader.tree, roots))
 }
 
 fn at(marker: &Marker) -> Position {
@@ -78,8 +86,9 @@ impl<'a> Reader<'a> {
             return Err(too_deep(position));
         }
         if let Some(Open::Map { key: None, .. }) = self.open.last() {
-            return Err(Refused::new("key", "A key is a list or a map; OpenAPI has only text as keys.".to_owned())
-                .here(position));
+            return Err(
+                Refused::new("key", "A key is a list or a map; only text is read as a key.".to_owned()).here(position)
+            );
         }
         self.open.push(open);
         Ok(())
@@ -141,7 +150,7 @@ impl<'a> Reader<'a> {
                 Kind::Bool(value) => Cow::Borrowed(if value { "true" } else { "false" }),
                 _ => {
                     return Err(
-                        Refused::new("key", "A key is null; OpenAPI has only text as keys.".to_owned()).here(position)
+                        Refused::new("key", "A key is null; only text is read as a key.".to_owned()).here(position)
                     );
                 }
             };

@@ -125,6 +125,12 @@ pub(super) const TABLE: &[Entry] = &[
     provider("update_service", &[200, 412], Nothing, |ids| {
         patch(format!("/v1/catalog/services/{}", ids.service), &json!({ "name": "Renamed" }))
     }),
+    provider("get_graph", &[200], Same, |_| get("/v1/catalog/graph".to_owned())),
+    provider("import_backstage", &[200], Same, |_| {
+        let name = unique("moved");
+        let file = format!("apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata: {{name: {name}}}\n");
+        Call::post("/v1/catalog/imports/backstage".to_owned()).body("application/yaml", file)
+    }),
     provider("list_apis", &[200], Same, |_| get("/v1/catalog/apis".to_owned())),
     provider("create_api", &[201], Same, |_| {
         post("/v1/catalog/apis", &json!({ "slug": unique("api"), "name": "API" }))
@@ -283,6 +289,7 @@ pub(super) const TABLE: &[Entry] = &[
     provider("list_callers", &[200], Nothing, |ids| {
         get(format!("/v1/usage/callers?api={}&operation=getForecast", ids.api))
     }),
+    consumer("list_calls", &[200], Same, |_| get("/v1/usage/calls".to_owned())),
     provider("list_operations_usage", &[200], Nothing, |ids| {
         get(format!("/v1/usage/operations?api={}&operation=getForecast", ids.api))
     }),
