@@ -37,6 +37,7 @@ mod operations;
 mod pack;
 mod packed;
 mod refine;
+mod texts;
 mod types;
 mod value;
 
@@ -66,7 +67,7 @@ pub use value::Value;
 pub type Text = Arc<str>;
 
 /// A text for people, which is not meaning.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Words(pub Text);
 
 /// The families of formats.
