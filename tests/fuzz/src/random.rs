@@ -1,6 +1,6 @@
 //! Random numbers that a seed repeats.
 
-/// SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators): small, and good enough to choose mutations.
+/// `SplitMix64` (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators): small, and good enough to choose mutations.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 

@@ -14,7 +14,7 @@ use crate::target::Target;
 #[must_use]
 pub fn words(target: Target) -> Vec<&'static str> {
     let listed = match target {
-        Target::OpenApi => concat!(include_str!("../seeds/openapi.words")),
+        Target::OpenApi => include_str!("../seeds/openapi.words"),
         Target::Yaml => concat!(include_str!("../seeds/openapi.words"), include_str!("../seeds/yaml.words")),
         Target::GraphQl => include_str!("../seeds/graphql.words"),
         Target::Protobuf => include_str!("../seeds/protobuf.words"),
