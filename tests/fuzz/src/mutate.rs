@@ -173,7 +173,8 @@ fn brackets(input: &mut Vec<u8>, other: &[u8], random: &mut Random) {
         1 => {
             let inside = input[start + 1..end - 1].to_vec();
             let comma: &[u8] = if random.one_in(2) { b"," } else { b"\n" };
-            input.splice(start + 1..start + 1, [&inside, comma].concat());
+            let at = start + 1;
+            input.splice(at..at, [&inside, comma].concat());
         }
         2 => {
             if let Some((from, to)) = group(other, random) {
@@ -279,13 +280,13 @@ fn crossover(input: &mut Vec<u8>, other: &[u8], random: &mut Random) {
 /// The smallest input that still fails, as far as leaving parts out finds it: halves first, then ever smaller pieces.
 pub fn minimize(input: &[u8], tries: usize, fails: impl Fn(&[u8]) -> bool) -> Vec<u8> {
     let mut kept = input.to_vec();
-    let (mut size, mut tried) = (kept.len() / 2, 0);
+    let (mut size, mut attempt) = (kept.len() / 2, 0);
     while size > 0 {
         let mut at = 0;
-        while at < kept.len() && tried < tries {
+        while at < kept.len() && attempt < tries {
             let end = (at + size).min(kept.len());
             let shorter = [&kept[..at], &kept[end..]].concat();
-            tried += 1;
+            attempt += 1;
             if fails(&shorter) {
                 kept = shorter;
             } else {

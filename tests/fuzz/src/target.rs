@@ -9,6 +9,9 @@ use crate::features::Features;
 /// The line that begins another file of an input: its path follows.
 pub const FILE: &str = "%%% ";
 
+/// What a reader is.
+type Read = fn(&Files, &[&str]) -> Result<(Surface, Warnings), Refused>;
+
 /// A target: bytes in, and what must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -70,7 +73,7 @@ impl Target {
     fn document(self, input: &[u8], features: &mut Features) {
         let files = files(input, self.ending());
         let paths: Vec<&str> = files.paths().collect();
-        let read: fn(&Files, &[&str]) -> Result<(Surface, Warnings), Refused> = match self {
+        let read: Read = match self {
             Self::GraphQl => graphql::read,
             Self::Protobuf => protobuf::read,
             _ => openapi::read,
