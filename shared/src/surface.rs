@@ -38,6 +38,7 @@ mod pack;
 mod packed;
 mod reach;
 mod refine;
+mod texts;
 mod types;
 mod value;
 
@@ -67,7 +68,7 @@ pub use value::Value;
 pub type Text = Arc<str>;
 
 /// A text for people, which is not meaning.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Words(pub Text);
 
 /// The families of formats.

@@ -14,7 +14,7 @@ pub struct Builder {
     surface: Surface,
     texts: HashSet<Text>,
     /// Plain types, by what they are.
-    shared: HashMap<String, TypeId>,
+    shared: HashMap<Type, TypeId>,
 }
 
 fn narrow(length: usize) -> u32 {
@@ -123,12 +123,11 @@ impl Builder {
             return self.add(ty);
         }
         let ty = Type { element: ElementId::NONE, summary: Words::default(), ..ty };
-        let key = super::pack::key(&ty);
-        if let Some(known) = self.shared.get(&key) {
+        if let Some(known) = self.shared.get(&ty) {
             return *known;
         }
-        let id = self.add(ty);
-        self.shared.insert(key, id);
+        let id = self.add(ty.clone());
+        self.shared.insert(ty, id);
         id
     }
 

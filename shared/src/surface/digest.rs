@@ -13,6 +13,7 @@
 //! 5. The surface's digest is over its operations with their types' digests, and the set of digests of types that no operation reaches.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 
 use ring::digest::{SHA256, digest};
 
@@ -94,8 +95,11 @@ fn form(surface: &Surface, ty: &super::Type) -> Form {
 
 fn combined(shape: Digest, mut children: Vec<Digest>, runs: &[Run]) -> Digest {
     arrange(&mut children, runs);
-    let mut bytes = shape.0.to_vec();
-    bytes.extend(children.iter().flat_map(|child| child.0));
+    let mut bytes = Vec::with_capacity(32 * (children.len() + 1));
+    bytes.extend_from_slice(&shape.0);
+    for child in children {
+        bytes.extend_from_slice(&child.0);
+    }
     Digest::of(&bytes)
 }
 
@@ -298,9 +302,8 @@ fn whole(surface: &Surface, forms: &[Form], types: &[Digest]) -> Digest {
     meaning.part(&surface.format);
     meaning.facets(ElementId::NONE);
     meaning.list(&surface.operations, true);
-    let operations: Vec<Form> = surface.operations.iter().map(|operation| reached_by(surface, operation)).collect();
     let mut reached = vec![false; types.len()];
-    let mut walk: Vec<u32> = operations.into_iter().flat_map(|operation| operation.children).collect();
+    let mut walk = std::mem::take(&mut meaning.children);
     while let Some(id) = walk.pop() {
         if let Some(place) = reached.get_mut(id as usize)
             && !std::mem::replace(place, true)
@@ -317,12 +320,6 @@ fn whole(surface: &Surface, forms: &[Form], types: &[Digest]) -> Digest {
     Digest::of(&meaning.bytes)
 }
 
-fn reached_by(surface: &Surface, operation: &super::Operation) -> Form {
-    let mut meaning = Meaning { surface, filled: None, bytes: Vec::new(), children: Vec::new(), runs: Vec::new() };
-    operation.write(&mut meaning);
-    Form { shape: Digest::default(), children: meaning.children, runs: Vec::new() }
-}
-
 /// Writes the canonical form of a meaning: with digests for types, or with holes.
 struct Meaning<'s> {
     surface: &'s Surface,
@@ -332,7 +329,47 @@ struct Meaning<'s> {
     runs: Vec<Run>,
 }
 
+/// Where an item of a list was written.
+struct Part {
+    bytes: Range<usize>,
+    children: Range<usize>,
+    runs: Range<usize>,
+}
+
 impl Meaning<'_> {
+    /// Puts the items of a set in the order of what they mean.
+    fn sort(&mut self, mut parts: Vec<Part>) {
+        let bytes_of = |part: &Part| self.bytes.get(part.bytes.clone()).unwrap_or_default();
+        if !parts.is_sorted_by(|left, right| bytes_of(left) < bytes_of(right)) {
+            let first = parts.first();
+            let (byte, child, run) =
+                first.map_or((0, 0, 0), |part| (part.bytes.start - 8, part.children.start, part.runs.start));
+            parts.sort_by(|left, right| bytes_of(left).cmp(bytes_of(right)));
+            let old_bytes = self.bytes.split_off(byte);
+            let (old_children, old_runs) = (self.children.split_off(child), self.runs.split_off(run));
+            // Items that are alike but for their types have no order either.
+            for alike in parts.chunk_by(|left, right| {
+                let bytes_of = |part: &Part| old_bytes.get(part.bytes.start - byte..part.bytes.end - byte);
+                bytes_of(left) == bytes_of(right)
+            }) {
+                let (start, stride) = (self.children.len(), alike.first().map_or(0, |part| part.children.len()));
+                for part in alike {
+                    let at = self.children.len();
+                    let moved = |run: &Run| Run { start: run.start - part.children.start + at, ..*run };
+                    let runs = old_runs.get(part.runs.start - run..part.runs.end - run).unwrap_or_default();
+                    self.runs.extend(runs.iter().map(moved));
+                    let children = part.children.start - child..part.children.end - child;
+                    self.children.extend(old_children.get(children).unwrap_or_default());
+                    let bytes = part.bytes.start - 8 - byte..part.bytes.end - byte;
+                    self.bytes.extend(old_bytes.get(bytes).unwrap_or_default());
+                }
+                if alike.len() > 1 && stride > 0 {
+                    self.runs.push(Run { start, count: alike.len(), stride });
+                }
+            }
+        }
+    }
+
     fn string(&mut self, text: &str) {
         self.number(text.len() as u64);
         self.bytes.extend(text.as_bytes());
@@ -350,7 +387,7 @@ impl Meaning<'_> {
 
 impl Sink for Meaning<'_> {
     fn number(&mut self, number: u64) {
-        self.bytes.extend(number.to_le_bytes());
+        self.bytes.extend_from_slice(&number.to_le_bytes());
     }
 
     fn text(&mut self, text: &Text) {
@@ -364,12 +401,13 @@ impl Sink for Meaning<'_> {
     }
 
     fn type_id(&mut self, id: TypeId) {
-        if let Some(digests) = self.filled {
-            self.bytes.extend(digests.get(id.0 as usize).copied().unwrap_or_default().0);
-        } else {
-            self.bytes.push(0xff);
-            self.children.push(id.0);
+        match self.filled {
+            Some(digests) => {
+                self.bytes.extend_from_slice(&digests.get(id.0 as usize).copied().unwrap_or_default().0);
+            }
+            None => self.bytes.push(0xff),
         }
+        self.children.push(id.0);
     }
 
     fn scheme(&mut self, id: SchemeId) {
@@ -385,33 +423,26 @@ impl Sink for Meaning<'_> {
     }
 
     fn list<T: Packed>(&mut self, items: &[T], is_set: bool) {
-        let mut parts: Vec<Meaning<'_>> = items
-            .iter()
-            .map(|item| {
-                let mut part = Meaning { bytes: Vec::new(), children: Vec::new(), runs: Vec::new(), ..*self };
-                item.write(&mut part);
-                part
-            })
-            .collect();
-        if is_set {
-            parts.sort_by(|left, right| left.bytes.cmp(&right.bytes));
-        }
-        self.number(parts.len() as u64);
-        for part in &parts {
-            self.number(part.bytes.len() as u64);
-            self.bytes.extend(&part.bytes);
-        }
-        // Items that are alike but for their types have no order either.
-        for alike in parts.chunk_by(|left, right| is_set && left.bytes == right.bytes) {
-            let (start, stride) = (self.children.len(), alike.first().map_or(0, |part| part.children.len()));
-            for part in alike {
-                let at = self.children.len();
-                self.runs.extend(part.runs.iter().map(|run| Run { start: run.start + at, ..*run }));
-                self.children.extend(&part.children);
+        self.number(items.len() as u64);
+        let mut parts = Vec::with_capacity(items.len());
+        for item in items {
+            // The length of a part goes before it, once it is known.
+            let length_at = self.bytes.len();
+            self.number(0);
+            let (start, child, run) = (self.bytes.len(), self.children.len(), self.runs.len());
+            item.write(self);
+            let length = (self.bytes.len() - start) as u64;
+            if let Some(place) = self.bytes.get_mut(length_at..start) {
+                place.copy_from_slice(&length.to_le_bytes());
             }
-            if alike.len() > 1 && stride > 0 {
-                self.runs.push(Run { start, count: alike.len(), stride });
-            }
+            parts.push(Part {
+                bytes: start..self.bytes.len(),
+                children: child..self.children.len(),
+                runs: run..self.runs.len(),
+            });
+        }
+        if is_set && parts.len() > 1 {
+            self.sort(parts);
         }
     }
 

@@ -142,7 +142,7 @@ pub struct HttpBinding {
 }
 
 /// One thing that goes in; also a header that comes out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Input {
     /// Where it stands.
     pub element: ElementId,
@@ -185,7 +185,7 @@ pub enum Place {
 }
 
 /// A type in one form.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Content {
     /// Where it stands; [`ElementId::NONE`] where it stands where its owner does.
     pub element: ElementId,

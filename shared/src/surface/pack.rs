@@ -1,14 +1,17 @@
 //! A surface as bytes.
 //!
-//! One line of JSON: `{"v":1,"digest":"…","texts":[…],"tables":[…]}`. `texts` holds every text once, in the order of first use. `tables` are the
-//! surface's fields as lists of lists of numbers: a structure is the list of its fields, without those at its end that are empty (0 or `[]`); a text is
-//! its place in `texts` from 1 (0: empty); an alternative begins with its number; positions are written as the difference to the one before.
+//! One line of JSON: `{"v":2,"digest":"…","texts":[…],"tables":[…]}`. `texts` holds every text once, in the order of first use; a number in it stands for
+//! the [end](end) of the text at that place (a field's name is the end of its path's step). `tables` are the surface's fields as lists of lists of numbers:
+//! a structure is the list of its fields, without those at its end that are empty (0 or `[]`); an alternative begins with its number; a text is 0 (empty),
+//! 1 (the next of `texts`) or its place in `texts` from 2; an element is 0 (none) or, from 1, its zigzag distance from the one after the last that was
+//! written; positions are written as the difference to the one before.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::packed::{Packed, Sink};
+use super::texts::{Piece, end, whole};
 use super::value::quote;
 use super::{Digest, ElementId, Facet, Format, Position, SchemeId, ServerId, Surface, Text, TypeId};
 
@@ -17,7 +20,7 @@ pub const PACKED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Bytes that a surface may take in memory when it is read: a short text can stand for many empty parts.
 const MEMORY_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// The version of the form.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// Why a packed surface cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,7 +42,7 @@ struct Packet<'a> {
     #[serde(default)]
     digest: String,
     #[serde(default)]
-    texts: Vec<Text>,
+    texts: Vec<Piece>,
     #[serde(default, borrow)]
     tables: Option<&'a serde_json::value::RawValue>,
 }
@@ -71,7 +74,13 @@ impl Surface {
             if place > 0 {
                 packed.push(',');
             }
-            quote(text, &mut packed);
+            match text {
+                Piece::Text(text) => quote(text, &mut packed),
+                Piece::EndOf(place) => {
+                    // Writing to a `String` cannot fail.
+                    let _ = write!(packed, "{place}");
+                }
+            }
         }
         packed.push_str("],\"tables\":");
         packed.push_str(&writer.out);
@@ -95,7 +104,9 @@ impl Surface {
         let mut reader = Reader {
             bytes: tables.as_bytes(),
             at: 0,
-            texts: packet.texts,
+            texts: whole(packet.texts)?,
+            fresh: 0,
+            last_element: 0,
             empty: "".into(),
             sizes: [0; 4],
             absent: 0,
@@ -135,18 +146,6 @@ impl Surface {
     }
 }
 
-/// A part as a text that is the same for equal parts only.
-pub(super) fn key<T: Packed>(part: &T) -> String {
-    let mut writer = Writer::default();
-    part.write(&mut writer);
-    // Places in `texts` are in the order of use, so the texts belong to the key.
-    for text in writer.texts {
-        writer.out.push('\n');
-        writer.out.push_str(&text);
-    }
-    writer.out
-}
-
 /// The facets of an element.
 struct Facets {
     id: ElementId,
@@ -169,61 +168,82 @@ impl Packed for Facets {
     }
 }
 
-/// A position by its distance from the one before: the line zigzag (0, -1, 1, -2 …), the parent by how much older it is.
-struct Step {
-    position: Position,
+/// A number that may be negative as one that is not: 0, -1, 1, -2 … become 0, 1, 2, 3 …
+fn zigzag(difference: i64) -> u64 {
+    (difference.wrapping_shl(1) ^ (difference >> 63)).cast_unsigned()
 }
 
-impl Packed for Step {
+fn unzigzag(number: u64) -> i64 {
+    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
+}
+
+/// A number moved by what [`zigzag`] wrote.
+fn moved(from: u32, by: u64) -> Result<u32, Unreadable> {
+    let sum = i64::from(from).checked_add(unzigzag(by));
+    sum.and_then(|sum| u32::try_from(sum).ok()).ok_or(Unreadable::Damaged)
+}
+
+/// A position by its distance from the one before: line and column zigzag; the parent 0 for the same one, otherwise by how much older it is.
+struct Distance {
+    step: Text,
+    line: u64,
+    parent: u32,
+    column: u64,
+    file: u32,
+}
+
+impl Packed for Distance {
     fn write<S: Sink>(&self, sink: &mut S) {
         let open = sink.open();
-        let Position { file, line, column, parent, step } = &self.position;
-        sink.part(line);
-        sink.part(column);
-        sink.part(&parent.0);
-        sink.part(step);
-        sink.part(file);
+        sink.part(&self.step);
+        sink.part(&self.line);
+        sink.part(&self.parent);
+        sink.part(&self.column);
+        sink.part(&self.file);
         sink.close(open);
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, Unreadable> {
         let open = reader.open()?;
-        let (line, column, parent) = (Packed::read(reader)?, Packed::read(reader)?, ElementId(Packed::read(reader)?));
-        let (step, file) = (Packed::read(reader)?, Packed::read(reader)?);
+        let (step, line, parent) = (Packed::read(reader)?, Packed::read(reader)?, Packed::read(reader)?);
+        let read = Self { step, line, parent, column: Packed::read(reader)?, file: Packed::read(reader)? };
         reader.close(open)?;
-        Ok(Self { position: Position { file, line, column, parent, step } })
+        Ok(read)
     }
 }
 
-fn differences(positions: &[Position]) -> Vec<Step> {
-    let mut before = 0_u32;
+fn differences(positions: &[Position]) -> Vec<Distance> {
+    let mut before = &Position::default();
     (0_u32..)
         .zip(positions)
         .map(|(id, position)| {
-            let difference = position.line.wrapping_sub(before).cast_signed();
-            before = position.line;
-            let line = (difference.wrapping_shl(1) ^ (difference >> 31)).cast_unsigned();
-            let parent = if position.parent == ElementId::NONE { 0 } else { id.wrapping_sub(position.parent.0) };
-            Step { position: Position { line, parent: ElementId(parent), ..position.clone() } }
+            let far = |new: u32, old: u32| zigzag(i64::from(new) - i64::from(old));
+            let distance = Distance {
+                step: Arc::clone(&position.step),
+                line: far(position.line, before.line),
+                parent: if position.parent == before.parent { 0 } else { id.wrapping_sub(position.parent.0) },
+                column: far(position.column, before.column),
+                file: position.file,
+            };
+            before = position;
+            distance
         })
         .collect()
 }
 
-fn sums(steps: Vec<Step>, count: u64) -> Result<Vec<Position>, Unreadable> {
-    if steps.len() as u64 != count {
+fn sums(distances: Vec<Distance>, count: u64) -> Result<Vec<Position>, Unreadable> {
+    if distances.len() as u64 != count {
         return Err(Unreadable::Damaged);
     }
-    let mut before = 0_u32;
+    let (mut line, mut column, mut parent) = (0, 0, 0);
     (0_u32..)
-        .zip(steps)
-        .map(|(id, Step { position })| {
-            let difference = (position.line >> 1) ^ 0_u32.wrapping_sub(position.line & 1);
-            before = before.wrapping_add(difference);
-            let parent = match position.parent.0 {
-                0 => 0,
-                back => id.checked_sub(back).ok_or(Unreadable::Damaged)?,
-            };
-            Ok(Position { line: before, parent: ElementId(parent), ..position })
+        .zip(distances)
+        .map(|(id, found)| {
+            (line, column) = (moved(line, found.line)?, moved(column, found.column)?);
+            if found.parent > 0 {
+                parent = id.checked_sub(found.parent).ok_or(Unreadable::Damaged)?;
+            }
+            Ok(Position { file: found.file, line, column, parent: ElementId(parent), step: found.step })
         })
         .collect()
 }
@@ -232,8 +252,11 @@ fn sums(steps: Vec<Step>, count: u64) -> Result<Vec<Position>, Unreadable> {
 #[derive(Default)]
 struct Writer {
     out: String,
-    texts: Vec<Text>,
+    texts: Vec<Piece>,
     places: HashMap<Text, u64>,
+    /// The ends of the texts that have one, by what they are.
+    ends: HashMap<Text, usize>,
+    last_element: u32,
     /// Where the last part ended that is not empty.
     kept: usize,
 }
@@ -249,25 +272,36 @@ impl Writer {
 impl Sink for Writer {
     fn number(&mut self, number: u64) {
         self.separate();
-        // Writing to a `String` cannot fail.
-        let _ = write!(self.out, "{number}");
+        if number < 10 {
+            self.out.push(char::from(b'0' + u8::try_from(number).unwrap_or_default()));
+        } else {
+            // Writing to a `String` cannot fail.
+            let _ = write!(self.out, "{number}");
+        }
         if number != 0 {
             self.kept = self.out.len();
         }
     }
 
     fn text(&mut self, text: &Text) {
-        let place = if text.is_empty() {
-            0
+        if text.is_empty() {
+            self.number(0);
         } else if let Some(place) = self.places.get(text) {
-            *place
+            self.number(*place);
         } else {
-            self.texts.push(Arc::clone(text));
-            let place = u64::try_from(self.texts.len()).unwrap_or(u64::MAX);
-            self.places.insert(Arc::clone(text), place);
-            place
-        };
-        self.number(place);
+            let place = self.texts.len() + 1;
+            if let Some(end) = end(text) {
+                self.ends.entry(end.into()).or_insert(place);
+            }
+            let piece = match self.ends.get(text) {
+                // A number of at most seven digits: nothing is won with a name of a letter or two.
+                Some(place) if text.len() > 4 => Piece::EndOf(*place),
+                _ => Piece::Text(Arc::clone(text)),
+            };
+            self.texts.push(piece);
+            self.places.insert(Arc::clone(text), u64::try_from(place).unwrap_or(u64::MAX).saturating_add(1));
+            self.number(1);
+        }
     }
 
     fn words(&mut self, text: &Text) {
@@ -275,7 +309,12 @@ impl Sink for Writer {
     }
 
     fn element(&mut self, id: ElementId) {
-        self.number(u64::from(id.0));
+        if id == ElementId::NONE {
+            self.number(0);
+        } else {
+            self.number(zigzag(i64::from(id.0) - i64::from(self.last_element) - 1) + 1);
+            self.last_element = id.0;
+        }
     }
 
     fn type_id(&mut self, id: TypeId) {
@@ -329,6 +368,9 @@ pub(super) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     texts: Vec<Text>,
+    /// How many of the texts were met.
+    fresh: usize,
+    last_element: u32,
     empty: Text,
     /// How many types, schemes, servers and elements there are.
     sizes: [u64; 4],
@@ -385,12 +427,15 @@ impl Reader<'_> {
     }
 
     pub(super) fn text(&mut self) -> Result<Text, Unreadable> {
-        match self.number()?.checked_sub(1) {
-            None => Ok(Arc::clone(&self.empty)),
-            Some(place) => {
-                usize::try_from(place).ok().and_then(|place| self.texts.get(place)).cloned().ok_or(Unreadable::Damaged)
+        let place = match self.number()? {
+            0 => return Ok(Arc::clone(&self.empty)),
+            1 => {
+                self.fresh += 1;
+                Some(self.fresh - 1)
             }
-        }
+            place => usize::try_from(place - 2).ok(),
+        };
+        place.and_then(|place| self.texts.get(place)).cloned().ok_or(Unreadable::Damaged)
     }
 
     /// A number that names something of which there are so many.
@@ -415,7 +460,14 @@ impl Reader<'_> {
     }
 
     pub(super) fn element(&mut self) -> Result<ElementId, Unreadable> {
-        self.named(self.sizes[3]).map(ElementId)
+        let Some(distance) = self.number()?.checked_sub(1) else { return Ok(ElementId::NONE) };
+        let after = self.last_element.checked_add(1).ok_or(Unreadable::Damaged)?;
+        let id = moved(after, distance)?;
+        if u64::from(id) >= self.sizes[3] {
+            return Err(Unreadable::Damaged);
+        }
+        self.last_element = id;
+        Ok(ElementId(id))
     }
 
     pub(super) fn list<T: Packed>(&mut self) -> Result<Vec<T>, Unreadable> {

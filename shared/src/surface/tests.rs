@@ -333,18 +333,36 @@ fn the_form_is_one_line_of_versioned_json() {
     assert_eq!(
         String::from_utf8(surface.pack()).unwrap(),
         format!(
-            "{{\"v\":1,\"digest\":\"{digest}\",\"texts\":[\"3.1.0\",\"A \\\"b\\\"\\n\",\"1\",\"api.yaml\",\"/paths/~1/get\",\"get\",\"GET\",\"/\",\
-             \"Gets\",\"200\",\"application/json\"],\"tables\":[1,1,2,3,[4],[1,0,0,2],[[],[6,5,0,5]],[],[],[],\
-             [[1,6,[1,7,8],9,[],[[0,10,[[0,0,11]]]]]],[[[4]]]]}}"
+            "{{\"v\":2,\"digest\":\"{digest}\",\"texts\":[\"3.1.0\",\"A \\\"b\\\"\\n\",\"1\",\"api.yaml\",\"/paths/~1/get\",\"get\",\"GET\",\"/\",\
+             \"Gets\",\"200\",\"application/json\"],\"tables\":[1,1,1,1,[1],[1,0,0,2],[[],[1,6,0,10]],[],[],[],\
+             [[1,1,[1,1,1],1,[],[[0,1,[[0,0,1]]]]]],[[[4]]]]}}"
         )
     );
-    assert_eq!(Surface::unpack(b"{\"v\":2}"), Err(Unreadable::Version));
-    assert_eq!(Surface::unpack(b"{\"v\":1}"), Err(Unreadable::Damaged));
+    assert_eq!(Surface::unpack(b"{\"v\":1}"), Err(Unreadable::Version));
+    assert_eq!(Surface::unpack(b"{\"v\":2}"), Err(Unreadable::Damaged));
     assert_eq!(Surface::unpack(b"nothing"), Err(Unreadable::Damaged));
     // Three bytes for each of them, and twenty times as much in memory.
     let many = "[],".repeat(5_000_000);
     let many = format!(
-        "{{\"v\":1,\"digest\":\"{digest}\",\"texts\":[],\"tables\":[1,0,0,0,[],[0,0,0,1],[[]],[],[{many}[]]]}}"
+        "{{\"v\":2,\"digest\":\"{digest}\",\"texts\":[],\"tables\":[1,0,0,0,[],[0,0,0,1],[[]],[],[{many}[]]]}}"
     );
     assert_eq!(Surface::unpack(many.as_bytes()), Err(Unreadable::TooLarge));
+}
+
+#[test]
+fn a_name_is_written_once_where_it_ends_its_path_and_no_number_of_a_text_leads_astray() {
+    let mut builder = Builder::new(Format::GraphQl);
+    let step = builder.text(".customer");
+    let element = builder.element(Position { line: 2, step, ..Position::default() });
+    let text = builder.text("customer");
+    builder.add(Type { element, name: Name::Nominal(text), ..Type::of(Shape::Any) });
+    let surface = builder.finish();
+    let packed = String::from_utf8(surface.pack()).unwrap();
+    assert!(packed.contains("\"texts\":[\".customer\",1]"), "{packed}");
+    assert_eq!(Surface::unpack(packed.as_bytes()), Ok(surface));
+    // Itself, nothing, and one end for two: a short text must not stand for a long one again and again.
+    for texts in ["[\".customer\",2]", "[\".customer\",0]", "[\".customer\",1,1]", "[\"customer\",1]"] {
+        let damaged = packed.replace("[\".customer\",1]", texts);
+        assert_eq!(Surface::unpack(damaged.as_bytes()), Err(Unreadable::Damaged), "{texts}");
+    }
 }

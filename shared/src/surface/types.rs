@@ -7,7 +7,7 @@ use super::{Decimal, ElementId, Input, Json, Text, Words};
 pub struct TypeId(pub u32);
 
 /// A type: what a value may be. Everything here holds at once: a value must fit the [`shape`](Self::shape) **and** every residual.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Type {
     /// Where it stands; [`ElementId::NONE`] for a shared one.
     pub element: ElementId,
@@ -46,7 +46,7 @@ impl Type {
 }
 
 /// What a type is called.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Name {
     /// It has no name: it is written where it is used.
     #[default]
@@ -69,7 +69,7 @@ impl Name {
 }
 
 /// What a type is made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Shape {
     /// Any value at all; what an unresolved reference stands for, too, with a facet `surface.unresolved` (its text).
     Any,
@@ -96,7 +96,7 @@ pub enum Shape {
 }
 
 /// A value without parts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Scalar {
     /// Its kind.
     pub kind: ScalarKind,
@@ -117,7 +117,7 @@ pub struct Scalar {
 }
 
 /// A limit of a number.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Bound {
     /// The limit.
     pub value: Decimal,
@@ -144,7 +144,7 @@ pub enum ScalarKind {
 }
 
 /// One of listed values.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Enum {
     /// The values, in the order of the document; order is not meaning.
     pub values: Vec<EnumValue>,
@@ -153,7 +153,7 @@ pub struct Enum {
 }
 
 /// A value of an enumeration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EnumValue {
     /// Where it stands.
     pub element: ElementId,
@@ -166,7 +166,7 @@ pub struct EnumValue {
 }
 
 /// Fields by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Record {
     /// The fields, in the order of the document; order is not meaning (where it is, as in XML Schema's `sequence`, a facet says so).
     pub fields: Vec<Field>,
@@ -192,7 +192,7 @@ pub struct Record {
 }
 
 /// A field of a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Field {
     /// Where it stands.
     pub element: ElementId,
@@ -239,7 +239,7 @@ pub enum Direction {
 }
 
 /// Fields by a pattern of their names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pattern {
     /// The regular expression. No two of a record are the same.
     pub pattern: Text,
@@ -248,7 +248,7 @@ pub struct Pattern {
 }
 
 /// Fields of a record of which one alone may be there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Choice {
     /// Where it stands.
     pub element: ElementId,
@@ -261,7 +261,7 @@ pub struct Choice {
 }
 
 /// What a field brings with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Dependent {
     /// If this field is there,
     pub field: Text,
@@ -270,7 +270,7 @@ pub struct Dependent {
 }
 
 /// Values in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct List {
     /// What the items are that come after the prefix; `None`: anything; [`Shape::Never`]: there are none.
     pub items: Option<TypeId>,
@@ -285,11 +285,11 @@ pub struct List {
 }
 
 /// Types whose order is meaning.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Sequence(pub Vec<TypeId>);
 
 /// Values by key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Map {
     /// What the keys are.
     pub key: TypeId,
@@ -298,7 +298,7 @@ pub struct Map {
 }
 
 /// One of several types.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Union {
     /// How many of the variants a value fits.
     pub fits: Fits,
@@ -324,7 +324,7 @@ pub enum Fits {
 }
 
 /// One type of a union.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Variant {
     /// Where it stands.
     pub element: ElementId,
@@ -335,7 +335,7 @@ pub struct Variant {
 }
 
 /// The field by which a union's variants are told apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Discriminator {
     /// The field's name.
     pub field: Text,
@@ -347,7 +347,7 @@ pub struct Discriminator {
 }
 
 /// A value of a discriminator.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mapped {
     /// The value; no two of a mapping are the same.
     pub value: Text,
@@ -356,7 +356,7 @@ pub struct Mapped {
 }
 
 /// What the algebra does not express, kept whole. It can be told whether two are the same; what a change does is for the engine to say, or not.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Residual {
     /// The value must not fit this (`not`).
     Not(TypeId),
@@ -379,7 +379,7 @@ pub enum Residual {
 }
 
 /// A keyword and its value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Keyword {
     /// The keyword.
     pub keyword: Text,
@@ -388,7 +388,7 @@ pub struct Keyword {
 }
 
 /// `if`, `then`, `else`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Condition {
     /// What is tried.
     pub condition: TypeId,
@@ -399,7 +399,7 @@ pub struct Condition {
 }
 
 /// How many items must fit a type.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Contains {
     /// The type.
     pub ty: TypeId,

@@ -13,6 +13,7 @@
 
 pub mod callgrind;
 pub mod figures;
+pub mod generated;
 pub mod payload;
 pub mod peers;
 pub mod sandbox;

@@ -27,7 +27,7 @@ use shared::surface::{
 };
 
 use self::documents::{At, Documents, escape};
-use super::tree::{self, Kind, Syntax};
+use super::tree::{self, ByPlace, Kind, Syntax};
 use super::{Files, Refused, Warnings, quote};
 
 /// Elements of a surface: GitHub's has 75,000.
@@ -57,7 +57,7 @@ struct Spot {
 
 impl Spot {
     fn then(&self, step: &str) -> Self {
-        Self { parent: self.parent, step: format!("{}{step}", self.step) }
+        Self { parent: self.parent, step: [&self.step, step].concat() }
     }
 }
 
@@ -92,13 +92,13 @@ pub fn read(files: &Files, roots: &[&str]) -> Result<(Surface, Warnings), Refuse
         version,
         builder,
         warnings,
-        types: HashMap::new(),
+        types: HashMap::default(),
         waiting: Vec::new(),
         schemes: HashMap::new(),
-        servers: HashMap::new(),
+        servers: HashMap::default(),
         children: None,
         values: 0,
-        positions: HashMap::new(),
+        positions: HashMap::default(),
     };
     reader.check_parts(&format_version)?;
     documents.check(&mut reader.warnings)?;
@@ -197,18 +197,18 @@ struct Reader<'d, 'a> {
     builder: Builder,
     warnings: Warnings,
     /// The types of schemas that are referred to.
-    types: HashMap<At, TypeId>,
+    types: HashMap<At, TypeId, ByPlace>,
     waiting: Vec<Waiting>,
     /// Schemes by name.
     schemes: HashMap<String, SchemeId>,
     /// Servers by what lists them.
-    servers: HashMap<At, Vec<ServerId>>,
+    servers: HashMap<At, Vec<ServerId>, ByPlace>,
     /// For each schema with a discriminator the components that extend it by `allOf`, once they were looked for.
     children: Option<HashMap<At, Vec<(String, At)>>>,
     /// Parts of JSON values so far.
     values: usize,
     /// The elements of what several refer to (a shared response), so that it has one place.
-    positions: HashMap<At, ElementId>,
+    positions: HashMap<At, ElementId, ByPlace>,
 }
 
 impl Reader<'_, '_> {
@@ -356,7 +356,8 @@ impl Reader<'_, '_> {
     /// What a component is called: the last part of its pointer.
     fn component_name(&mut self, pointer: &str) -> Name {
         let prefix = if self.version == Version::V2 { "/definitions/" } else { "/components/schemas/" };
-        match pointer.strip_prefix(prefix).filter(|name| !name.contains('/')) {
+        // JSON has an empty key, too; it names nothing.
+        match pointer.strip_prefix(prefix).filter(|name| !name.is_empty() && !name.contains('/')) {
             Some(name) => Name::Alias(self.text(&name.replace("~1", "/").replace("~0", "~"))),
             None => Name::Anonymous,
         }

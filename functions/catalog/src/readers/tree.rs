@@ -7,7 +7,7 @@ mod json;
 mod yaml;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use serde::{Deserialize, Serialize};
 
@@ -107,7 +107,7 @@ pub(crate) fn read_documents<'a>(text: &'a str, most: usize, more: &str) -> Resu
 }
 
 /// A node's place in its tree.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct NodeId(u32);
 
 impl NodeId {
@@ -142,6 +142,42 @@ pub(crate) enum Kind<'a> {
 struct Node<'a> {
     kind: Kind<'a>,
     position: Position,
+    /// The [marks](mark) of a map's keys: a key whose mark is missing is not there, and nobody has to look for it.
+    marks: u64,
+}
+
+/// One bit of 64 for a key. A reader asks each schema for some twenty keys, of which it has three.
+#[inline]
+fn mark(key: &str) -> u64 {
+    let bytes = key.as_bytes();
+    let (first, last) = (bytes.first().copied().unwrap_or_default(), bytes.last().copied().unwrap_or_default());
+    let mixed = usize::from(first).wrapping_mul(5) ^ usize::from(last).wrapping_mul(3) ^ bytes.len();
+    1 << (mixed & 63)
+}
+
+/// The hash of a node's place. The places are counted up from 0, so that no document can make many of them collide.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PlaceHasher(u64);
+
+/// For tables by nodes: a table by foreign texts must not use it.
+pub(crate) type ByPlace = BuildHasherDefault<PlaceHasher>;
+
+impl Hasher for PlaceHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    #[inline]
+    fn write_u32(&mut self, number: u32) {
+        // An odd factor keeps the low bits of different places apart, and fills the high ones, which the table looks at too.
+        self.0 = (self.0.rotate_left(26) ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
 }
 
 /// A document's nodes.
@@ -150,8 +186,8 @@ pub(crate) struct Tree<'a> {
     nodes: Vec<Node<'a>>,
     /// How many values each node is with its aliases followed, saturating.
     expanded: Vec<u64>,
-    /// Key to place, for the maps that are long.
-    indexes: HashMap<NodeId, HashMap<Cow<'a, str>, u32>>,
+    /// The places of the entries in the order of their keys, for the maps that are long, in the order of the maps.
+    indexes: Vec<(NodeId, Box<[u32]>)>,
 }
 
 static NULL: Kind<'static> = Kind::Null;
@@ -183,10 +219,12 @@ impl<'a> Tree<'a> {
             )
             .here(position));
         }
+        let mut marks = 0;
         if let Kind::Map(entries) = &kind {
             self.check_keys(id, entries)?;
+            marks = entries.iter().fold(0, |marks, entry| marks | mark(&entry.key));
         }
-        self.nodes.push(Node { kind, position });
+        self.nodes.push(Node { kind, position, marks });
         self.expanded.push(expanded);
         Ok(id)
     }
@@ -207,14 +245,16 @@ impl<'a> Tree<'a> {
             }
             return Ok(());
         }
-        let mut index = HashMap::with_capacity(entries.len());
-        for (place, entry) in (0_u32..).zip(entries) {
-            if let Some(first) = index.insert(entry.key.clone(), place) {
-                let first = entries.get(first as usize).map_or(entry.position, |first| first.position);
-                return Err(twice(entry, first));
-            }
+        let mut sorted: Vec<(&Entry<'a>, u32)> = entries.iter().zip(0..).collect();
+        sorted.sort_unstable_by(|left, right| left.0.key.cmp(&right.0.key).then(left.1.cmp(&right.1)));
+        let again = sorted.windows(2).filter_map(|pair| match pair {
+            [(first, _), (second, place)] if first.key == second.key => Some((place, *second, first.position)),
+            _ => None,
+        });
+        if let Some((_, entry, first)) = again.min_by_key(|(place, _, _)| **place) {
+            return Err(twice(entry, first));
         }
-        self.indexes.insert(id, index);
+        self.indexes.push((id, sorted.into_iter().map(|(_, place)| place).collect()));
         Ok(())
     }
 
@@ -229,6 +269,7 @@ impl<'a> Tree<'a> {
     }
 
     /// The node that this one stands for: an alias' target, or itself.
+    #[inline]
     pub(crate) fn target(&self, id: NodeId) -> NodeId {
         let mut id = id;
         while let Kind::Alias(target) = self.raw(id) {
@@ -238,6 +279,7 @@ impl<'a> Tree<'a> {
     }
 
     /// What a node is, aliases followed.
+    #[inline]
     pub(crate) fn kind(&self, id: NodeId) -> &Kind<'a> {
         self.raw(self.target(id))
     }
@@ -255,13 +297,26 @@ impl<'a> Tree<'a> {
     }
 
     /// The entry of a map with this key.
+    #[inline]
     pub(crate) fn entry(&self, id: NodeId, key: &str) -> Option<&Entry<'a>> {
-        let id = self.target(id);
-        let entries = self.entries(id);
-        match self.indexes.get(&id) {
-            Some(index) => entries.get(*index.get(key)? as usize),
-            None => entries.iter().find(|entry| entry.key == key),
+        let mut node = self.nodes.get(id.0 as usize)?;
+        let mut id = id;
+        while let Kind::Alias(target) = node.kind {
+            (id, node) = (target, self.nodes.get(target.0 as usize)?);
         }
+        if node.marks & mark(key) == 0 { None } else { self.find(id, node, key) }
+    }
+
+    fn find<'t>(&'t self, id: NodeId, node: &'t Node<'a>, key: &str) -> Option<&'t Entry<'a>> {
+        let Kind::Map(entries) = &node.kind else { return None };
+        if entries.len() < INDEX_FROM {
+            return entries.iter().find(|entry| entry.key == key);
+        }
+        let at = self.indexes.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+        let (_, index) = self.indexes.get(at)?;
+        let key_of = |place: &u32| entries.get(*place as usize).map_or("", |entry| &*entry.key);
+        let at = index.binary_search_by(|place| key_of(place).cmp(key)).ok()?;
+        entries.get(*index.get(at)? as usize)
     }
 
     /// The value of a map under this key.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use percent_encoding::percent_decode_str;
 use shared::surface::Decimal;
 
-use crate::readers::tree::{self, Entry, Kind, NodeId, Position, Syntax, Tree};
+use crate::readers::tree::{self, ByPlace, Entry, Kind, NodeId, Position, Syntax, Tree};
 use crate::readers::{Files, Refused, Warnings, quote};
 
 /// Keys whose value is a map from names that the author chose to objects of the format.
@@ -95,7 +95,7 @@ pub(super) struct Documents<'a> {
     by_uri: HashMap<String, usize>,
     anchors: HashMap<(usize, String), At>,
     references: Vec<Reference>,
-    targets: HashMap<At, Target>,
+    targets: HashMap<At, Target, ByPlace>,
 }
 
 impl<'a> Documents<'a> {
@@ -108,7 +108,7 @@ impl<'a> Documents<'a> {
             by_uri: HashMap::new(),
             anchors: HashMap::new(),
             references: Vec::new(),
-            targets: HashMap::new(),
+            targets: HashMap::default(),
         };
         documents.open(root)?;
         let (mut seen, mut is_absolute) = (0, false);
@@ -277,7 +277,7 @@ impl<'a> Documents<'a> {
             );
         }
         // Each reference leads to one place, so a walk that meets itself is a circle; what was walked once is known to end.
-        let mut walk_of: HashMap<At, usize> = HashMap::new();
+        let mut walk_of: HashMap<At, usize, ByPlace> = HashMap::default();
         for (walk, reference) in self.references.iter().enumerate() {
             let mut at = reference.holder;
             while let Some(Target::Found(target)) = self.targets.get(&at) {

@@ -231,3 +231,11 @@ fn the_limits_hold_in_bounded_time() {
     let _ = read(multiplied.as_bytes(), Hint::default());
     assert!(started.elapsed().as_secs() < 300, "{:?}", started.elapsed());
 }
+
+#[test]
+fn a_component_under_the_empty_key_has_no_name_and_is_unpacked_as_it_was_packed() {
+    let surface =
+        surface(&with("{$ref: '#/components/schemas/'}", "components:\n  schemas:\n    '': {type: string}\n"));
+    assert!(surface.types.iter().all(|ty| ty.name.text().is_empty()));
+    assert_eq!(Surface::unpack(&surface.pack()), Ok(surface));
+}

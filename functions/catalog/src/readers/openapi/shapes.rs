@@ -355,17 +355,20 @@ impl Reader<'_, '_> {
         let mut record = Record::default();
         let required: Vec<&str> =
             keywords.required.into_iter().flat_map(|at| docs.items(at)).filter_map(|at| docs.text(at)).collect();
-        let is_required: std::collections::HashSet<&str> = required.iter().copied().collect();
+        let mut sorted = required.clone();
+        sorted.sort_unstable();
+        let is_required = |name: &str| sorted.binary_search(&name).is_ok();
         if let Some(properties) = keywords.properties {
             for entry in docs.entries(properties) {
                 let value = properties.value(entry);
-                let here = spot.then(&format!("/properties/{}", escape(&entry.key)));
+                let here =
+                    Spot { parent: spot.parent, step: [&spot.step, "/properties/", &*escape(&entry.key)].concat() };
                 let element = self.element(value, Some(entry.position), &here)?;
                 let field = Field {
                     element,
                     name: self.text(&entry.key),
                     ty: self.schema(value, &Spot { parent: element, step: String::new() })?,
-                    presence: if is_required.contains(&*entry.key) { Presence::Required } else { Presence::Optional },
+                    presence: if is_required(&entry.key) { Presence::Required } else { Presence::Optional },
                     summary: self.words_of(value),
                     direction: self.direction(value),
                     deprecated: self.is_deprecated(value),

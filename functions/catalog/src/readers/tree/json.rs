@@ -10,10 +10,11 @@ pub(crate) fn read(text: &str) -> Result<(Tree<'_>, NodeId), Refused> {
     Reader { text, bytes: text.as_bytes(), at: 0, line: 1, line_start: 0, tree: Tree::default() }.document()
 }
 
-/// A list or map that is still open.
-enum Open<'a> {
-    List(Position, Vec<NodeId>),
-    Map(Position, Vec<Entry<'a>>, Cow<'a, str>, Position),
+/// A list or map that is still open: where it stands, and from where on what is in it is kept.
+#[derive(Clone, Copy)]
+enum Open {
+    List(Position, usize),
+    Map(Position, usize),
 }
 
 struct Reader<'a> {
@@ -26,9 +27,10 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// One loop with a stack of its own: nesting costs no stack of the thread.
+    /// One loop with stacks of its own: nesting costs no stack of the thread, and a list is allocated once, when its length is known.
     fn document(mut self) -> Result<(Tree<'a>, NodeId), Refused> {
-        let mut open: Vec<Open<'a>> = Vec::new();
+        let mut open: Vec<Open> = Vec::new();
+        let (mut items, mut entries): (Vec<NodeId>, Vec<Entry<'a>>) = (Vec::new(), Vec::new());
         loop {
             // A value is due.
             self.space();
@@ -44,7 +46,7 @@ impl<'a> Reader<'a> {
                         self.at += 1;
                         self.tree.add(Kind::List(Vec::new()), position)?
                     } else {
-                        open.push(Open::List(position, Vec::new()));
+                        open.push(Open::List(position, items.len()));
                         continue;
                     }
                 }
@@ -55,8 +57,8 @@ impl<'a> Reader<'a> {
                         self.at += 1;
                         self.tree.add(Kind::Map(Vec::new()), position)?
                     } else {
-                        let (key, key_position) = self.key()?;
-                        open.push(Open::Map(position, Vec::new(), key, key_position));
+                        open.push(Open::Map(position, entries.len()));
+                        entries.push(self.entry()?);
                         continue;
                     }
                 }
@@ -68,7 +70,7 @@ impl<'a> Reader<'a> {
             // A value is complete: hand it to what is open around it, and close what ends here.
             loop {
                 self.space();
-                match open.pop() {
+                match open.last().copied() {
                     None => {
                         return if self.at == self.bytes.len() {
                             Ok((self.tree, done))
@@ -76,34 +78,36 @@ impl<'a> Reader<'a> {
                             Err(self.unexpected("the end of the document"))
                         };
                     }
-                    Some(Open::List(position, mut items)) => {
+                    Some(Open::List(position, start)) => {
                         items.push(done);
                         match self.peek() {
                             Some(b',') => {
                                 self.at += 1;
-                                open.push(Open::List(position, items));
                                 break;
                             }
                             Some(b']') => {
                                 self.at += 1;
-                                done = self.tree.add(Kind::List(items), position)?;
+                                open.pop();
+                                done = self.tree.add(Kind::List(items.split_off(start)), position)?;
                             }
                             _ => return Err(self.unexpected("`,` or `]`")),
                         }
                     }
-                    Some(Open::Map(position, mut entries, key, key_position)) => {
-                        entries.push(Entry { key, position: key_position, value: done });
+                    Some(Open::Map(position, start)) => {
+                        if let Some(entry) = entries.last_mut() {
+                            entry.value = done;
+                        }
                         match self.peek() {
                             Some(b',') => {
                                 self.at += 1;
                                 self.space();
-                                let (key, key_position) = self.key()?;
-                                open.push(Open::Map(position, entries, key, key_position));
+                                entries.push(self.entry()?);
                                 break;
                             }
                             Some(b'}') => {
                                 self.at += 1;
-                                done = self.tree.add(Kind::Map(entries), position)?;
+                                open.pop();
+                                done = self.tree.add(Kind::Map(entries.split_off(start)), position)?;
                             }
                             _ => return Err(self.unexpected("`,` or `}`")),
                         }
@@ -113,22 +117,33 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
+    #[inline]
     fn space(&mut self) {
-        while let Some(byte) = self.peek() {
+        if self.peek().is_some_and(|byte| byte <= b' ') {
+            self.skip_space();
+        }
+    }
+
+    fn skip_space(&mut self) {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let mut length = 0;
+        for byte in rest {
             match byte {
+                b' ' | b'\t' | b'\r' => {}
                 b'\n' => {
                     self.line += 1;
-                    self.line_start = self.at + 1;
+                    self.line_start = self.at + length + 1;
                 }
-                b' ' | b'\t' | b'\r' => {}
                 _ => break,
             }
-            self.at += 1;
+            length += 1;
         }
+        self.at += length;
     }
 
     fn position(&self) -> Position {
@@ -154,7 +169,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn key(&mut self) -> Result<(Cow<'a, str>, Position), Refused> {
+    /// A key, whose value comes later.
+    fn entry(&mut self) -> Result<Entry<'a>, Refused> {
         let position = self.position();
         if self.peek() != Some(b'"') {
             return Err(self.unexpected("a key in double quotes"));
@@ -165,7 +181,7 @@ impl<'a> Reader<'a> {
             return Err(self.unexpected("`:`"));
         }
         self.at += 1;
-        Ok((key, position))
+        Ok(Entry { key, position, value: NodeId::default() })
     }
 
     fn scalar(&mut self) -> Result<Kind<'a>, Refused> {
@@ -221,6 +237,7 @@ impl<'a> Reader<'a> {
         let mut start = self.at;
         let mut owned: Option<String> = None;
         loop {
+            self.at += plain(self.bytes.get(self.at..).unwrap_or_default());
             match self.peek() {
                 Some(b'"') => {
                     let piece = self.text.get(start..self.at).unwrap_or_default();
@@ -249,6 +266,7 @@ impl<'a> Reader<'a> {
                         "Not JSON: a control character stands in a string; it must be escaped.".to_owned(),
                     ));
                 }
+                // There is none: what is plain was passed over.
                 Some(_) => self.at += 1,
                 None => return Err(self.unexpected("the end of a string")),
             }
@@ -301,5 +319,54 @@ impl<'a> Reader<'a> {
             self.at += 1;
         }
         Ok(value)
+    }
+}
+
+/// How many bytes at the beginning are neither a quote nor a backslash nor a control character. Eight at a time: most of a document is texts.
+fn plain(bytes: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let has_zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
+    let (words, _) = bytes.as_chunks::<8>();
+    let is_plain = |word: &&[u8; 8]| {
+        let word = u64::from_le_bytes(**word);
+        let below_space = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
+        (has_zero(word ^ (ONES * u64::from(b'"'))) | has_zero(word ^ (ONES * u64::from(b'\\'))) | below_space) == 0
+    };
+    let passed = 8 * words.iter().take_while(is_plain).count();
+    let rest = bytes.get(passed..).unwrap_or_default();
+    passed + rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, plain, read};
+
+    #[test]
+    fn what_is_plain_ends_at_the_first_byte_that_is_not_wherever_it_stands() {
+        for length in 0..20 {
+            for at in 0..length {
+                for byte in 0..=u8::MAX {
+                    let mut bytes = vec![b'a'; length];
+                    bytes[at] = byte;
+                    let ends = matches!(byte, b'"' | b'\\' | 0..=0x1f);
+                    assert_eq!(plain(&bytes), if ends { at } else { length }, "{byte} at {at} of {length}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_key_of_a_long_map_is_found_and_no_other() {
+        let text: Vec<String> = (0..100).map(|n| format!("\"key{}\": {n}", n * 7 % 100)).collect();
+        let text = format!("{{{}}}", text.join(","));
+        let (tree, root) = read(&text).unwrap();
+        for n in 0..100 {
+            let value = tree.get(root, &format!("key{}", n * 7 % 100)).unwrap();
+            assert!(matches!(tree.kind(value), Kind::Number(number) if **number == *n.to_string()));
+        }
+        for missing in ["key100", "key", "", "key1 ", "lev1"] {
+            assert!(tree.get(root, missing).is_none(), "{missing}");
+        }
     }
 }

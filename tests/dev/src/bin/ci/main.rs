@@ -19,6 +19,9 @@ const NGINX: &str = "nginx";
 /// The readers of documents against others' tools; these tests are ignored in a plain `cargo test`, because they need those.
 const REFERENCE: &str = "reference tools";
 
+/// For each target, two at a time; a development build, in which overflows panic.
+const FUZZ_SECONDS: &str = "10";
+
 fn main() -> ExitCode {
     let mut report = Report::start();
     let installation = Installation::begin();
@@ -38,6 +41,10 @@ fn main() -> ExitCode {
     let built = compiled && functions(&mut report);
     if built {
         test(&mut report, tools.as_ref());
+        report.run(
+            "readers, fuzzed",
+            workspace::cargo().args(["run", "--bin", "fuzz-readers", "--", "--seconds", FUZZ_SECONDS]),
+        );
         report.run("sizes of binaries", workspace::cargo().args(["run", "--bin", "bench-size"]));
     } else {
         report.skip("cargo test", "the code does not compile");
