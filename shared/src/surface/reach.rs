@@ -23,7 +23,9 @@ impl Sink for Reach<'_> {
     fn server(&mut self, _: ServerId) {}
 
     fn list<T: Packed>(&mut self, items: &[T], _: bool) {
-        items.iter().for_each(|item| item.write(self));
+        for item in items {
+            item.write(self);
+        }
     }
 
     fn open(&mut self) -> usize {

@@ -43,20 +43,23 @@ fn schema() -> impl Strategy<Value = Value> {
         Just(json!({"type": ["integer", "boolean"]})),
         (0_u8..4, 4_u8..9).prop_map(|(least, most)| json!({"type": "string", "minLength": least, "maxLength": most})),
         (0_u8..4, 4_u8..9).prop_map(|(least, most)| json!({"type": "integer", "minimum": least, "maximum": most})),
-        prop::sample::subsequence(vec!["a", "b", "c", "d"], 1..4).prop_map(|values| json!({"type": "string", "enum": values})),
+        prop::sample::subsequence(vec!["a", "b", "c", "d"], 1..4)
+            .prop_map(|values| json!({"type": "string", "enum": values})),
         (1_u8..5).prop_map(|value| json!({"const": value})),
     ];
     leaf.prop_recursive(3, 16, 4, |inner| {
         let fields = prop::collection::btree_map(prop::sample::select(vec!["x", "y", "z"]), inner.clone(), 0..3);
         prop_oneof![
-            (fields, prop::sample::subsequence(vec!["x", "y", "z"], 0..3), any::<bool>()).prop_map(|(fields, required, closed)| {
-                let required: Vec<&str> = required.into_iter().filter(|name| fields.contains_key(*name)).collect();
-                let mut schema = json!({"type": "object", "properties": fields, "required": required});
-                if closed {
-                    schema["additionalProperties"] = json!(false);
+            (fields, prop::sample::subsequence(vec!["x", "y", "z"], 0..3), any::<bool>()).prop_map(
+                |(fields, required, closed)| {
+                    let required: Vec<&str> = required.into_iter().filter(|name| fields.contains_key(*name)).collect();
+                    let mut schema = json!({"type": "object", "properties": fields, "required": required});
+                    if closed {
+                        schema["additionalProperties"] = json!(false);
+                    }
+                    schema
                 }
-                schema
-            }),
+            ),
             (inner.clone(), prop::option::of(0_u8..2), prop::option::of(2_u8..4)).prop_map(|(items, least, most)| {
                 let mut schema = json!({"type": "array", "items": items});
                 if let Some(least) = least {
@@ -88,7 +91,11 @@ fn pair() -> impl Strategy<Value = (Value, Value)> {
 /// Puts another schema, or another limit, somewhere into one.
 fn replace(schema: &mut Value, other: &Value, seed: u64) {
     let below = seed / 7;
-    let children: Vec<String> = ["items", "properties", "anyOf", "allOf"].iter().filter(|key| schema.get(**key).is_some()).map(ToString::to_string).collect();
+    let children: Vec<String> = ["items", "properties", "anyOf", "allOf"]
+        .iter()
+        .filter(|key| schema.get(**key).is_some())
+        .map(ToString::to_string)
+        .collect();
     if seed % 7 < 4
         && let Some(key) = children.get(usize::try_from(seed % 3).unwrap() % children.len().max(1))
     {
@@ -139,7 +146,20 @@ fn replace(schema: &mut Value, other: &Value, seed: u64) {
 fn instance(schema: &Value, rng: &mut TestRng, depth: u32) -> Value {
     let mut below = |bound: u32| rng.random_range(0..bound);
     if depth > 6 || below(12) == 0 {
-        let others = [json!(null), json!(true), json!(0), json!(3), json!(2.5), json!(-1), json!("a"), json!("longer than nine"), json!(""), json!([]), json!({}), json!({"x": 5})];
+        let others = [
+            json!(null),
+            json!(true),
+            json!(0),
+            json!(3),
+            json!(2.5),
+            json!(-1),
+            json!("a"),
+            json!("longer than nine"),
+            json!(""),
+            json!([]),
+            json!({}),
+            json!({"x": 5}),
+        ];
         return others[usize::try_from(below(12)).unwrap()].clone();
     }
     if let Some(value) = schema.get("const") {
@@ -174,12 +194,20 @@ fn instance(schema: &Value, rng: &mut TestRng, depth: u32) -> Value {
             let edge = |key: &str, usual: u64| schema.get(key).and_then(Value::as_u64).unwrap_or(usual);
             let lengths = [edge("minLength", 0), edge("maxLength", 3), edge("maxLength", 11) + 1, 1];
             let length = usize::try_from(lengths[usize::try_from(below(4)).unwrap()]).unwrap();
-            if below(3) == 0 { json!(["a", "b", "c", "d"][usize::try_from(below(4)).unwrap()]) } else { json!("s".repeat(length)) }
+            if below(3) == 0 {
+                json!(["a", "b", "c", "d"][usize::try_from(below(4)).unwrap()])
+            } else {
+                json!("s".repeat(length))
+            }
         }
         "integer" | "number" => {
             let edge = |key: &str, usual: i64| schema.get(key).and_then(Value::as_i64).unwrap_or(usual);
             let numbers = [edge("minimum", -7), edge("maximum", 2), edge("maximum", 40) + 1, edge("minimum", 5) - 1];
-            if kind == "number" && below(2) == 0 { json!(2.5) } else { json!(numbers[usize::try_from(below(4)).unwrap()]) }
+            if kind == "number" && below(2) == 0 {
+                json!(2.5)
+            } else {
+                json!(numbers[usize::try_from(below(4)).unwrap()])
+            }
         }
         "boolean" => json!(below(2) == 0),
         "array" => {
@@ -187,7 +215,8 @@ fn instance(schema: &Value, rng: &mut TestRng, depth: u32) -> Value {
             Value::Array((0..length).map(|_| instance(&schema["items"], rng, depth + 1)).collect())
         }
         "object" => {
-            let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let required: Vec<&str> =
+                schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             let mut fields = Map::new();
             for (name, field) in schema["properties"].as_object().into_iter().flatten() {
                 if required.contains(&name.as_str()) || rng.random_range(0..3) > 0 {
@@ -215,7 +244,15 @@ fn witness(fits: &Value, misses: &Value, rng: &mut TestRng, tries: u32) -> Optio
 
 /// Whether the comparison goes by policy somewhere, which values alone do not show: fields that are not listed are no promise.
 fn is_policy(comparison: &Comparison) -> bool {
-    let by_policy = ["request-field-added", "request-field-required-added", "request-field-removed", "response-field-added", "response-field-removed", "request-unused-limit-changed", "response-unused-limit-changed"];
+    let by_policy = [
+        "request-field-added",
+        "request-field-required-added",
+        "request-field-removed",
+        "response-field-added",
+        "response-field-removed",
+        "request-unused-limit-changed",
+        "response-unused-limit-changed",
+    ];
     comparison.findings.iter().any(|finding| by_policy.contains(&finding.rule))
 }
 

@@ -151,7 +151,11 @@ impl Platform {
 
     /// Waits until every event has been taken.
     pub async fn settled(&self) {
-        assert!(self.cloud.settled(PATIENCE).await, "events are on their way, and none got further for {} s", PATIENCE.as_secs());
+        assert!(
+            self.cloud.settled(PATIENCE).await,
+            "events are on their way, and none got further for {} s",
+            PATIENCE.as_secs()
+        );
         let dead = self.cloud.dead_letters();
         assert!(dead.is_empty(), "given up on: {dead:#?}");
     }

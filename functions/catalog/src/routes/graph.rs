@@ -15,11 +15,11 @@ use shared::problem::Problem;
 use shared::window::Window;
 use utoipa::IntoParams;
 
-use shared::chassis::sent::sent;
-use shared::chassis::gzip;
 use crate::AppState;
 use crate::domain::document::{self, Showing};
 use crate::graph::{self, APIS_MAX, Graph, SERVICES_MAX, Subscribed};
+use shared::chassis::gzip;
+use shared::chassis::sent::sent;
 
 /// Subscriptions that `usage` is asked for at once: it answers these well within a hop's time.
 const ASKED: u16 = 25;

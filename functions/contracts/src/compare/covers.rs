@@ -33,7 +33,15 @@ impl Proofs {
         self.prove(small.0, small.1, large.0, large.1, way, 0)
     }
 
-    fn prove(&mut self, from: &mut Side<'_>, small: SetId, to: &mut Side<'_>, large: SetId, way: Way, depth: u32) -> bool {
+    fn prove(
+        &mut self,
+        from: &mut Side<'_>,
+        small: SetId,
+        to: &mut Side<'_>,
+        large: SetId,
+        way: Way,
+        depth: u32,
+    ) -> bool {
         let key = (from.digest(small), to.digest(large), way);
         if key.0 == key.1 || large == Side::ANY {
             return true;
@@ -45,7 +53,11 @@ impl Proofs {
         if depth >= DEPTH_MAX || self.steps >= STEPS_MAX {
             return false;
         }
-        if from.has_unresolved(small) || to.has_unresolved(large) || !to.residuals(large).is_empty() || to.is_exclusive(large) {
+        if from.has_unresolved(small)
+            || to.has_unresolved(large)
+            || !to.residuals(large).is_empty()
+            || to.is_exclusive(large)
+        {
             return false;
         }
         let (Some(parts), Some(wholes)) = (from.alternatives(small), to.alternatives(large)) else { return false };
@@ -75,7 +87,9 @@ impl Proofs {
         }
         match (&one.kind, &other.kind) {
             (Kind::Never, _) | (_, Kind::Any) | (Kind::Null, Kind::Null) => true,
-            (kind, other_kind) if other.implied && kind.class() != other_kind.class() && !matches!(kind, Kind::Any) => true,
+            (kind, other_kind) if other.implied && kind.class() != other_kind.class() && !matches!(kind, Kind::Any) => {
+                true
+            }
             (Kind::Scalar(one), Kind::Scalar(other)) => scalar(one, other, way),
             (Kind::Enum { values, open: false }, Kind::Scalar(other)) => {
                 values.iter().all(|value| other.holds(value.value.text()))
@@ -92,9 +106,18 @@ impl Proofs {
         }
     }
 
-    fn record(&mut self, from: &mut Side<'_>, one: &Record, to: &mut Side<'_>, other: &Record, way: Way, depth: u32) -> bool {
+    fn record(
+        &mut self,
+        from: &mut Side<'_>,
+        one: &Record,
+        to: &mut Side<'_>,
+        other: &Record,
+        way: Way,
+        depth: u32,
+    ) -> bool {
         let is_sent = |direction| direction != way.pick(Direction::ReadOnly, Direction::WriteOnly);
-        let plain = |record: &Record| record.patterns.is_empty() && record.dependent.is_empty() && record.choices.is_empty();
+        let plain =
+            |record: &Record| record.patterns.is_empty() && record.dependent.is_empty() && record.choices.is_empty();
         if !plain(other) || !one.patterns.is_empty() || one.is_interface != other.is_interface {
             return false;
         }
@@ -118,16 +141,29 @@ impl Proofs {
                 }
                 None => {
                     let rest = one.additional.unwrap_or(Side::ANY);
-                    !is_required(field.presence) && (from.is_never(rest) || self.prove(from, rest, to, field.set, way, depth))
+                    !is_required(field.presence)
+                        && (from.is_never(rest) || self.prove(from, rest, to, field.set, way, depth))
                 }
             }
         });
-        have && one.fields.iter().filter(|(name, field)| is_sent(field.direction) && !other.fields.contains_key(*name)).all(|(_, field)| {
-            other.additional.is_none_or(|additional| self.prove(from, field.set, to, additional, way, depth))
-        })
+        have && one
+            .fields
+            .iter()
+            .filter(|(name, field)| is_sent(field.direction) && !other.fields.contains_key(*name))
+            .all(|(_, field)| {
+                other.additional.is_none_or(|additional| self.prove(from, field.set, to, additional, way, depth))
+            })
     }
 
-    fn list(&mut self, from: &mut Side<'_>, one: &Listing, to: &mut Side<'_>, other: &Listing, way: Way, depth: u32) -> bool {
+    fn list(
+        &mut self,
+        from: &mut Side<'_>,
+        one: &Listing,
+        to: &mut Side<'_>,
+        other: &Listing,
+        way: Way,
+        depth: u32,
+    ) -> bool {
         let within = one.min >= other.min
             && (other.max.is_none() || one.max.is_some_and(|max| Some(max) <= other.max))
             && (one.unique || !other.unique);
@@ -160,7 +196,11 @@ pub(super) fn overlap(one: &Flat, other: &Flat) -> bool {
         }
         (Kind::Record(one), Kind::Record(other)) => {
             let closes = |side: &Record, names: &Record| {
-                side.additional.is_some() && names.fields.iter().any(|(name, field)| is_required(field.presence) && !side.fields.contains_key(name))
+                side.additional.is_some()
+                    && names
+                        .fields
+                        .iter()
+                        .any(|(name, field)| is_required(field.presence) && !side.fields.contains_key(name))
             };
             !closes(one, other) && !closes(other, one)
         }

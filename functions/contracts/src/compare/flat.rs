@@ -290,7 +290,9 @@ impl Numbers {
     pub(super) fn shifts(&self, after: &Self) -> Vec<(&'static str, String, Shift)> {
         let mut found = Vec::new();
         let bound = |bound: &Option<Bound>| {
-            bound.as_ref().map(|bound| format!("{}{}", bound.value.text(), if bound.exclusive { " (exclusive)" } else { "" }))
+            bound
+                .as_ref()
+                .map(|bound| format!("{}{}", bound.value.text(), if bound.exclusive { " (exclusive)" } else { "" }))
         };
         for (name, old, new, stricter) in [
             ("minimum", &self.minimum, &after.minimum, Ordering::Greater),
@@ -324,7 +326,9 @@ fn multiples_shift(old: &[Decimal], new: &[Decimal]) -> Shift {
         times.is_finite() && (times - times.round()).abs() < 1e-9
     };
     // A multiple of 6 is a multiple of 3: each of the stricter ones implies each of the looser.
-    let implies = |strict: &[Decimal], loose: &[Decimal]| loose.iter().all(|loose| strict.iter().any(|strict| divides(loose, strict)));
+    let implies = |strict: &[Decimal], loose: &[Decimal]| {
+        loose.iter().all(|loose| strict.iter().any(|strict| divides(loose, strict)))
+    };
     match (implies(new, old), implies(old, new)) {
         (true, _) => Shift::Tighter,
         (_, true) => Shift::Looser,

@@ -14,13 +14,19 @@ use crate::rules::{self, Rule};
 /// The types that callers can name.
 fn named(surface: &Surface) -> BTreeMap<&Text, TypeId> {
     let types = surface.types.iter().zip(0_u32..);
-    types.filter_map(|(ty, id)| if let Name::Nominal(name) = &ty.name { Some((name, TypeId(id))) } else { None }).collect()
+    types
+        .filter_map(|(ty, id)| if let Name::Nominal(name) = &ty.name { Some((name, TypeId(id))) } else { None })
+        .collect()
 }
 
 /// The names of the root types, whose fields are operations.
 fn roots(surface: &Surface) -> BTreeSet<String> {
     let roots = surface.facet(ElementId::NONE, "graphql.roots").map(|json| json.value());
-    roots.iter().filter_map(|roots| roots.as_object()).flat_map(|roots| roots.values().filter_map(|name| name.as_str().map(str::to_owned))).collect()
+    roots
+        .iter()
+        .filter_map(|roots| roots.as_object())
+        .flat_map(|roots| roots.values().filter_map(|name| name.as_str().map(str::to_owned)))
+        .collect()
 }
 
 /// Compares the types by their names, those that no operation reaches among them.
@@ -46,7 +52,13 @@ pub(super) fn types(walk: &mut Walk<'_>) {
             if !skipped.contains(&***name) {
                 let sets = (walk.before.of(*id), walk.after.of(*other));
                 for way in ways(ty) {
-                    walk.compare(sets, *way, From::Nobody, (name, ""), Spots::of(ty.element, after.get(*other).element));
+                    walk.compare(
+                        sets,
+                        *way,
+                        From::Nobody,
+                        (name, ""),
+                        Spots::of(ty.element, after.get(*other).element),
+                    );
                 }
             }
         } else if !is_built_in(ty) {
@@ -111,7 +123,9 @@ pub(super) fn arguments(walk: &mut Walk<'_>, id: u32, way: Way, step: &str, old:
                     walk.inside(id, sets, way, &step, Spots::of(was.element, is.element));
                 }
             }
-            None => walk.note(id, &rules::REQUEST_PARAMETER_REMOVED, &step, "", "it is gone.", Spots::before(was.element)),
+            None => {
+                walk.note(id, &rules::REQUEST_PARAMETER_REMOVED, &step, "", "it is gone.", Spots::before(was.element))
+            }
         }
     }
     for is in new.arguments.iter().filter(|is| !old.arguments.iter().any(|was| was.name == is.name)) {
@@ -129,14 +143,17 @@ pub(super) fn input_changes(walk: &mut Walk<'_>, was: &Input, is: &Input) -> Vec
     let mut found: Vec<(&'static Rule, String, String)> = Vec::new();
     let is_body = was.name.is_empty();
     // In GraphQL a type that may not be null says it already.
-    let said = walk.format == Format::GraphQl && is_nullable(walk.before.surface, was) != is_nullable(walk.after.surface, is);
+    let said =
+        walk.format == Format::GraphQl && is_nullable(walk.before.surface, was) != is_nullable(walk.after.surface, is);
     match (is_required(was.presence), is_required(is.presence)) {
         (false, true) if !said => {
-            let rule = if is_body { &rules::REQUEST_BODY_BECAME_REQUIRED } else { &rules::REQUEST_PARAMETER_BECAME_REQUIRED };
+            let rule =
+                if is_body { &rules::REQUEST_BODY_BECAME_REQUIRED } else { &rules::REQUEST_PARAMETER_BECAME_REQUIRED };
             found.push((rule, String::new(), "it must be sent, and could be left out.".to_owned()));
         }
         (true, false) if !said => {
-            let rule = if is_body { &rules::REQUEST_BODY_BECAME_OPTIONAL } else { &rules::REQUEST_PARAMETER_BECAME_OPTIONAL };
+            let rule =
+                if is_body { &rules::REQUEST_BODY_BECAME_OPTIONAL } else { &rules::REQUEST_PARAMETER_BECAME_OPTIONAL };
             found.push((rule, String::new(), "it may be left out.".to_owned()));
         }
         _ => {}
@@ -159,7 +176,11 @@ pub(super) fn input_changes(walk: &mut Walk<'_>, was: &Input, is: &Input) -> Vec
         if old != new {
             let cut = |json: &Option<String>| json.as_ref().map(|json| shown(json));
             let text = format!("what is taken where it is left out: {}.", super::flat::change(cut(&old), cut(&new)));
-            found.push((&rules::REQUEST_DEFAULT_CHANGED, format!("{} {}", old.unwrap_or_default(), new.unwrap_or_default()), text));
+            found.push((
+                &rules::REQUEST_DEFAULT_CHANGED,
+                format!("{} {}", old.unwrap_or_default(), new.unwrap_or_default()),
+                text,
+            ));
         }
     }
     found

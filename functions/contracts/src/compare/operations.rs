@@ -25,10 +25,17 @@ pub(super) struct Subject {
 impl Subject {
     /// Notes a change of the operation, or of what it shares with others: then it is one finding for all of them.
     fn note(&self, walk: &mut Walk<'_>, rule: &'static Rule, part: &str, detail: &str, text: &str, spots: Spots) {
-        let shared = shared_place(walk.after.surface, spots.after).or_else(|| shared_place(walk.before.surface, spots.before));
+        let shared =
+            shared_place(walk.after.surface, spots.after).or_else(|| shared_place(walk.before.surface, spots.before));
         let key = shared.as_deref().unwrap_or(&self.key);
         let part = if part.is_empty() { String::new() } else { format!(" {part}") };
-        self.add(walk, rule, format!("{key}{part}\n{detail}"), format!("`{}`{}: {text}", shown(&self.key), shown(&part)), spots);
+        self.add(
+            walk,
+            rule,
+            format!("{key}{part}\n{detail}"),
+            format!("`{}`{}: {text}", shown(&self.key), shown(&part)),
+            spots,
+        );
     }
 
     /// Notes a change that many operations have at once, as one finding for all of which it is the same.
@@ -56,7 +63,8 @@ impl Subject {
 /// The place of a part that several operations may share: a component of `OpenAPI`.
 fn shared_place(surface: &Surface, element: Option<ElementId>) -> Option<String> {
     let path = surface.path(element?);
-    (path.starts_with("/components/") || path.starts_with("/parameters/") || path.starts_with("/responses/")).then_some(path)
+    (path.starts_with("/components/") || path.starts_with("/parameters/") || path.starts_with("/responses/"))
+        .then_some(path)
 }
 
 /// A path without the names of its parameters, and those names.
@@ -79,7 +87,9 @@ fn key(kind: &OperationKind) -> String {
     match kind {
         OperationKind::Http { method, path } => format!("{method} {}", template(path).0),
         OperationKind::Webhook { method, name } => format!("webhook {method} {name}"),
-        OperationKind::Callback { of, name, expression, method } => format!("callback {of} {name} {method} {expression}"),
+        OperationKind::Callback { of, name, expression, method } => {
+            format!("callback {of} {name} {method} {expression}")
+        }
         OperationKind::Field { root, name } => format!("{root:?}.{name}"),
         OperationKind::Rpc { service, method, .. } => format!("{service}/{method}"),
         OperationKind::Channel { address, action } => format!("{action:?} {}", template(address).0),
@@ -102,7 +112,8 @@ pub(super) fn compare(walk: &mut Walk<'_>) {
     for operation in &after.operations {
         new.entry(key(&operation.kind)).or_default().push(operation);
     }
-    let mut old: Vec<(String, &Operation)> = before.operations.iter().map(|operation| (key(&operation.kind), operation)).collect();
+    let mut old: Vec<(String, &Operation)> =
+        before.operations.iter().map(|operation| (key(&operation.kind), operation)).collect();
     // In the order of their keys, so that the order of a document does not matter. What is written the same goes first where several match.
     let is_exact = |key: &String, operation: &Operation| {
         new.get(key).is_some_and(|others| others.iter().any(|other| other.kind == operation.kind))
@@ -112,7 +123,11 @@ pub(super) fn compare(walk: &mut Walk<'_>) {
     let mut matched = Vec::new();
     for (key, operation) in old {
         let others = new.entry(key.clone()).or_default();
-        let place = others.iter().position(|other| other.kind == operation.kind).or(if others.is_empty() { None } else { Some(0) });
+        let place = others.iter().position(|other| other.kind == operation.kind).or(if others.is_empty() {
+            None
+        } else {
+            Some(0)
+        });
         match place {
             Some(place) => matched.push((operation, others.remove(place))),
             None => gone.push(operation),
@@ -185,7 +200,10 @@ fn facets(walk: &mut Walk<'_>, subject: &Subject, part: &str, elements: (Element
 fn input_key(input: &Input, path: &[&str]) -> (Place, String) {
     let name = match input.place {
         Place::Header => input.name.to_lowercase(),
-        Place::Path => path.iter().position(|name| **name == *input.name).map_or_else(|| input.name.to_string(), |at| format!("{{{at}}}")),
+        Place::Path => path
+            .iter()
+            .position(|name| **name == *input.name)
+            .map_or_else(|| input.name.to_string(), |at| format!("{{{at}}}")),
         _ => input.name.to_string(),
     };
     (input.place, name)
@@ -203,7 +221,9 @@ fn part(input: &Input) -> String {
 
 fn inputs(walk: &mut Walk<'_>, subject: &Subject, was: &Operation, is: &Operation) {
     let path = |operation: &'_ Operation| -> Vec<String> {
-        let (OperationKind::Http { path, .. } | OperationKind::Channel { address: path, .. }) = &operation.kind else { return Vec::new() };
+        let (OperationKind::Http { path, .. } | OperationKind::Channel { address: path, .. }) = &operation.kind else {
+            return Vec::new();
+        };
         template(path).1.into_iter().map(str::to_owned).collect()
     };
     let (old_path, new_path) = (path(was), path(is));
@@ -211,7 +231,8 @@ fn inputs(walk: &mut Walk<'_>, subject: &Subject, was: &Operation, is: &Operatio
     let (old_names, new_names) = (names(&old_path), names(&new_path));
     let (old_names, new_names): (Vec<&str>, Vec<&str>) =
         (old_names.iter().map(String::as_str).collect(), new_names.iter().map(String::as_str).collect());
-    let mut new: BTreeMap<(Place, String), &Input> = is.inputs.iter().map(|input| (input_key(input, &new_names), input)).collect();
+    let mut new: BTreeMap<(Place, String), &Input> =
+        is.inputs.iter().map(|input| (input_key(input, &new_names), input)).collect();
     let sender = was.kind.is_sent_by_provider();
     for input in &was.inputs {
         match new.remove(&input_key(input, &old_names)) {
@@ -237,7 +258,9 @@ fn input_added(walk: &mut Walk<'_>, subject: &Subject, sender: bool, input: &Inp
     let required = is_required(input.presence);
     let (rule, text) = match (sender, input.place, required) {
         (true, ..) => (&rules::RESPONSE_FIELD_ADDED, "it is new."),
-        (false, Place::Body | Place::Message, true) => (&rules::REQUEST_BODY_REQUIRED_ADDED, "it is new, and must be sent."),
+        (false, Place::Body | Place::Message, true) => {
+            (&rules::REQUEST_BODY_REQUIRED_ADDED, "it is new, and must be sent.")
+        }
         (false, Place::Body | Place::Message, false) => (&rules::REQUEST_BODY_ADDED, "it is new, and may be left out."),
         (false, _, true) => (&rules::REQUEST_PARAMETER_REQUIRED_ADDED, "it is new, and must be sent."),
         (false, _, false) => (&rules::REQUEST_PARAMETER_ADDED, "it is new, and may be left out."),
@@ -249,8 +272,12 @@ fn input_both(walk: &mut Walk<'_>, subject: &Subject, sender: bool, was: &Input,
     let (part, spots) = (part(was), Spots::of(was.element, is.element));
     if sender {
         match (is_required(was.presence), is_required(is.presence)) {
-            (true, false) => subject.note(walk, &rules::RESPONSE_FIELD_BECAME_OPTIONAL, &part, "", "it may be missing.", spots),
-            (false, true) => subject.note(walk, &rules::RESPONSE_FIELD_BECAME_REQUIRED, &part, "", "it is always there.", spots),
+            (true, false) => {
+                subject.note(walk, &rules::RESPONSE_FIELD_BECAME_OPTIONAL, &part, "", "it may be missing.", spots)
+            }
+            (false, true) => {
+                subject.note(walk, &rules::RESPONSE_FIELD_BECAME_REQUIRED, &part, "", "it is always there.", spots)
+            }
             _ => {}
         }
     } else {
@@ -259,7 +286,14 @@ fn input_both(walk: &mut Walk<'_>, subject: &Subject, sender: bool, was: &Input,
         }
     }
     facets(walk, subject, &part, (was.element, is.element));
-    contents(walk, subject, if sender { Way::Response } else { Way::Request }, &part, (&was.contents, &is.contents), spots);
+    contents(
+        walk,
+        subject,
+        if sender { Way::Response } else { Way::Request },
+        &part,
+        (&was.contents, &is.contents),
+        spots,
+    );
 }
 
 /// A media type without its parameters.
@@ -270,7 +304,9 @@ fn essence(media_type: &str) -> &str {
 /// Whether a range of media types has one.
 fn has(range: &str, media_type: &str) -> bool {
     let (range, media_type) = (essence(range), essence(media_type));
-    range == media_type || range == "*/*" || range.strip_suffix("/*").is_some_and(|kind| media_type.split('/').next() == Some(kind))
+    range == media_type
+        || range == "*/*"
+        || range.strip_suffix("/*").is_some_and(|kind| media_type.split('/').next() == Some(kind))
 }
 
 /// The way of a value of this media type.
@@ -291,7 +327,8 @@ fn contents(
     (was, is): (&[Content], &[Content]),
     spots: Spots,
 ) {
-    let is_parameter = !part.starts_with("request body") && !part.starts_with("response") && !part.starts_with("message");
+    let is_parameter =
+        !part.starts_with("request body") && !part.starts_with("response") && !part.starts_with("message");
     let is_parameter = is_parameter && walk.format != Format::GraphQl;
     let matching = |one: &Content, others: &'_ [Content]| -> Option<usize> {
         others
@@ -323,7 +360,9 @@ fn contents(
             }
         }
     }
-    for new in is.iter().filter(|new| !was.iter().any(|old| has(&old.media_type, &new.media_type) || has(&new.media_type, &old.media_type))) {
+    for new in is.iter().filter(|new| {
+        !was.iter().any(|old| has(&old.media_type, &new.media_type) || has(&new.media_type, &old.media_type))
+    }) {
         let rule = way.pick(&rules::REQUEST_MEDIA_TYPE_ADDED, &rules::RESPONSE_MEDIA_TYPE_ADDED);
         let text = format!("there is `{}`.", shown(&new.media_type));
         subject.note(walk, rule, part, &new.media_type, &text, Spots::after(new.element));
@@ -375,7 +414,8 @@ fn outcome(walk: &mut Walk<'_>, subject: &Subject, sender: bool, was: &Outcome, 
         }
         _ => contents(walk, subject, way, &part, (&was.contents, &is.contents), spots),
     }
-    let mut new: BTreeMap<String, &Input> = is.headers.iter().map(|header| (header.name.to_lowercase(), header)).collect();
+    let mut new: BTreeMap<String, &Input> =
+        is.headers.iter().map(|header| (header.name.to_lowercase(), header)).collect();
     for old in &was.headers {
         let part = format!("{part} header `{}`", old.name);
         let Some(header) = new.remove(&old.name.to_lowercase()) else {

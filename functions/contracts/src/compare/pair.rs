@@ -52,8 +52,11 @@ fn beside(walk: &mut Walk<'_>, id: u32, before: SetId, after: SetId, way: Way) {
         (Some(old), Some(new)) => {
             let spots = Spots::of(old.element, new.element);
             if old.field != new.field {
-                let text =
-                    format!("the field that tells its types apart is `{}`, not `{}`.", shown(&new.field), shown(&old.field));
+                let text = format!(
+                    "the field that tells its types apart is `{}`, not `{}`.",
+                    shown(&new.field),
+                    shown(&old.field)
+                );
                 walk.note(id, rule, "", &format!("{} {}", old.field, new.field), &text, spots);
                 return;
             }
@@ -222,9 +225,17 @@ fn exclusive(walk: &mut Walk<'_>, id: u32, way: Way, new: &[Part]) {
 fn covered(walk: &mut Walk<'_>, way: Way, old: &mut Vec<Part>, new: &mut Vec<Part>) {
     let Walk { before, after, proofs, .. } = walk;
     if way.is_request() {
-        old.retain(|part| !new.iter().any(|other| proofs.covers((&mut *before, part.alternative.set), (&mut *after, other.alternative.set), way)));
+        old.retain(|part| {
+            !new.iter().any(|other| {
+                proofs.covers((&mut *before, part.alternative.set), (&mut *after, other.alternative.set), way)
+            })
+        });
     } else {
-        new.retain(|part| !old.iter().any(|other| proofs.covers((&mut *after, part.alternative.set), (&mut *before, other.alternative.set), way)));
+        new.retain(|part| {
+            !old.iter().any(|other| {
+                proofs.covers((&mut *after, part.alternative.set), (&mut *before, other.alternative.set), way)
+            })
+        });
     }
 }
 
@@ -253,7 +264,8 @@ fn best(walk: &Walk<'_>, part: &Part, others: &[Part]) -> Option<usize> {
         .filter(|(_, other)| other.flat.kind.class() == class)
         .map(|(place, _)| place)
         .collect();
-    let scored = alike.iter().map(|place| (others.get(*place).map_or(0, |other| likeness(&part.flat, &other.flat)), *place));
+    let scored =
+        alike.iter().map(|place| (others.get(*place).map_or(0, |other| likeness(&part.flat, &other.flat)), *place));
     // Of the most alike, the first.
     let (score, place) = scored.max_by_key(|(score, place)| (*score, std::cmp::Reverse(*place)))?;
     (score >= 50 || alike.len() == 1 && score > 0).then_some(place)
@@ -289,7 +301,8 @@ fn flats(walk: &mut Walk<'_>, id: u32, way: Way, old: &Flat, new: &Flat) {
     let words = (old.kind.words(), new.kind.words());
     let type_note = |walk: &mut Walk<'_>, request: &'static rules::Rule, response: &'static rules::Rule| {
         let (was, is) = &words;
-        let text = if was == is { format!("it is another kind of {is}.") } else { format!("it is {is}, it was {was}.") };
+        let text =
+            if was == is { format!("it is another kind of {is}.") } else { format!("it is {is}, it was {was}.") };
         walk.note(id, way.pick(request, response), "", &format!("{was} {is}"), &text, Spots::default());
     };
     if let (Some(was), Some(is)) = (&old.nominal, &new.nominal)
@@ -308,7 +321,9 @@ fn flats(walk: &mut Walk<'_>, id: u32, way: Way, old: &Flat, new: &Flat) {
         (Kind::Enum { values, open }, Kind::Enum { values: others, open: is_open }) => {
             scalars::values(walk, id, way, (values, *open), (others, *is_open));
         }
-        (Kind::Scalar(was), Kind::Enum { values, .. }) if values.iter().all(|value| was.may_hold(value.value.text())) => {
+        (Kind::Scalar(was), Kind::Enum { values, .. })
+            if values.iter().all(|value| was.may_hold(value.value.text())) =>
+        {
             let rule = way.pick(&rules::REQUEST_ENUM_ADDED, &rules::RESPONSE_ENUM_ADDED);
             walk.note(id, rule, "", "", &format!("it must be {}.", words.1), Spots::default());
             if !way.is_request() {
@@ -385,7 +400,8 @@ fn lists(walk: &mut Walk<'_>, id: u32, way: Way, was: &Listing, is: &Listing) {
     }
     let items = (was.items.unwrap_or(Side::ANY), is.items.unwrap_or(Side::ANY));
     walk.inside(id, items, way.inside(), "[]", Spots::default());
-    let shifts = size_shift("minItems", was.min, is.min, true).into_iter().chain(size_shift("maxItems", was.max, is.max, false));
+    let shifts =
+        size_shift("minItems", was.min, is.min, true).into_iter().chain(size_shift("maxItems", was.max, is.max, false));
     for (name, text, shift) in shifts {
         limit(walk, id, way, name, &text, shift);
     }
@@ -407,9 +423,12 @@ pub(super) fn limit(walk: &mut Walk<'_>, id: u32, way: Way, name: &str, text: &s
 
 /// The limits of how many fields there may be.
 pub(super) fn field_limits(walk: &mut Walk<'_>, id: u32, way: Way, was: &Record, is: &Record) {
-    let shifts = size_shift("minProperties", was.min, is.min, true)
-        .into_iter()
-        .chain(size_shift("maxProperties", was.max, is.max, false));
+    let shifts = size_shift("minProperties", was.min, is.min, true).into_iter().chain(size_shift(
+        "maxProperties",
+        was.max,
+        is.max,
+        false,
+    ));
     for (name, text, shift) in shifts {
         limit(walk, id, way, name, &text, shift);
     }

@@ -63,7 +63,10 @@ fn both(walk: &mut Walk<'_>, id: u32, way: Way, name: &Text, old: &Field, new: &
         let is = default(&new.default, walk.after.default(new.set));
         if was != is {
             let shown = |json: Option<String>| json.map(|json| shown(&json));
-            let text = format!("what it means where it is missing: {}.", super::flat::change(shown(was.clone()), shown(is.clone())));
+            let text = format!(
+                "what it means where it is missing: {}.",
+                super::flat::change(shown(was.clone()), shown(is.clone()))
+            );
             let rule = way.pick(&rules::REQUEST_DEFAULT_CHANGED, &rules::RESPONSE_DEFAULT_CHANGED);
             let detail = format!("{} {}", was.unwrap_or_default(), is.unwrap_or_default());
             walk.note(id, rule, &step, &detail, &text, spots);
@@ -115,7 +118,8 @@ fn gone(walk: &mut Walk<'_>, id: u32, way: Way, name: &Text, old: &Field, is: &R
 
 fn added(walk: &mut Walk<'_>, id: u32, way: Way, name: &Text, new: &Field, was: &Record, spots: Spots) {
     let step = format!(".{name}");
-    let is_closed = was.additional.is_some_and(|additional| walk.before.is_never(additional)) && !has_pattern(was, name);
+    let is_closed =
+        was.additional.is_some_and(|additional| walk.before.is_never(additional)) && !has_pattern(was, name);
     let (rule, text) = match (way.is_request(), is_required(new.presence)) {
         (true, true) => (&rules::REQUEST_FIELD_REQUIRED_ADDED, "it is new, and must be there."),
         (true, false) => (&rules::REQUEST_FIELD_ADDED, "it is new, and may be left out."),
@@ -172,7 +176,9 @@ fn patterns(walk: &mut Walk<'_>, id: u32, way: Way, was: &Record, is: &Record) {
             }
         }
     }
-    for (pattern, _) in is.patterns.iter().filter(|(pattern, _)| !was.patterns.iter().any(|(other, _)| other == pattern)) {
+    for (pattern, _) in
+        is.patterns.iter().filter(|(pattern, _)| !was.patterns.iter().any(|(other, _)| other == pattern))
+    {
         let rule = way.pick(&rules::REQUEST_CONDITION_ADDED, &rules::RESPONSE_CONDITION_ADDED);
         let text = format!("there is a type for fields that match `{}`.", shown(pattern));
         walk.note(id, rule, "", pattern, &text, Spots::default());
@@ -183,7 +189,9 @@ fn patterns(walk: &mut Walk<'_>, id: u32, way: Way, was: &Record, is: &Record) {
 fn conditions(walk: &mut Walk<'_>, id: u32, way: Way, was: &Record, is: &Record) {
     let pairs = |record: &Record| -> std::collections::BTreeSet<(Text, Text)> {
         let pairs = record.dependent.iter();
-        pairs.flat_map(|dependent| dependent.requires.iter().map(|other| (dependent.field.clone(), other.clone()))).collect()
+        pairs
+            .flat_map(|dependent| dependent.requires.iter().map(|other| (dependent.field.clone(), other.clone())))
+            .collect()
     };
     let (old, new) = (pairs(was), pairs(is));
     for (field, other) in new.difference(&old) {
@@ -195,11 +203,15 @@ fn conditions(walk: &mut Walk<'_>, id: u32, way: Way, was: &Record, is: &Record)
         limit(walk, id, way, &shown(&name), "gone", Shift::Looser);
     }
     let choices = |record: &Record| -> std::collections::BTreeSet<(Text, Vec<Text>, bool)> {
-        record.choices.iter().map(|choice| {
-            let mut fields = choice.fields.clone();
-            fields.sort_unstable();
-            (choice.name.clone(), fields, choice.required)
-        }).collect()
+        record
+            .choices
+            .iter()
+            .map(|choice| {
+                let mut fields = choice.fields.clone();
+                fields.sort_unstable();
+                (choice.name.clone(), fields, choice.required)
+            })
+            .collect()
     };
     let (old, new) = (choices(was), choices(is));
     match (old.is_empty(), new.is_empty()) {

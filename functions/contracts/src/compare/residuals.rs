@@ -31,9 +31,10 @@ fn key(side: &Side<'_>, residual: &Residual) -> (String, String) {
 /// The type in a residual, where a value that fits it more narrowly fits the whole more narrowly.
 fn inner(residual: &Residual) -> Option<TypeId> {
     match residual {
-        Residual::FieldNames(id) | Residual::ContentSchema(id) | Residual::UnevaluatedItems(id) | Residual::UnevaluatedFields(id) => {
-            Some(*id)
-        }
+        Residual::FieldNames(id)
+        | Residual::ContentSchema(id)
+        | Residual::UnevaluatedItems(id)
+        | Residual::UnevaluatedFields(id) => Some(*id),
         Residual::DependentSchema(pattern) => Some(pattern.ty),
         _ => None,
     }
@@ -47,13 +48,21 @@ pub(super) fn compare(walk: &mut Walk<'_>, id: u32, before: SetId, after: SetId,
     }
     let mut old: Vec<_> = old.into_iter().map(|residual| (key(&walk.before, residual), residual)).collect();
     let mut new: Vec<_> = new.into_iter().map(|residual| (key(&walk.after, residual), residual)).collect();
-    let same: Vec<_> = old.iter().map(|(key, _)| key.clone()).filter(|key| new.iter().any(|(other, _)| other == key)).collect();
+    let same: Vec<_> =
+        old.iter().map(|(key, _)| key.clone()).filter(|key| new.iter().any(|(other, _)| other == key)).collect();
     old.retain(|(key, _)| !same.contains(key));
     new.retain(|(key, _)| !same.contains(key));
     for ((keyword, was), residual) in old {
         let Some(place) = new.iter().position(|((other, _), _)| *other == keyword) else {
             let rule = way.pick(&rules::REQUEST_CONDITION_REMOVED, &rules::RESPONSE_CONDITION_REMOVED);
-            walk.note(id, rule, "", &format!("{keyword} {was}"), &format!("`{}` is gone.", super::flat::shown(&keyword)), Spots::default());
+            walk.note(
+                id,
+                rule,
+                "",
+                &format!("{keyword} {was}"),
+                &format!("`{}` is gone.", super::flat::shown(&keyword)),
+                Spots::default(),
+            );
             continue;
         };
         let (_, other) = new.remove(place);
@@ -68,12 +77,22 @@ pub(super) fn compare(walk: &mut Walk<'_>, id: u32, before: SetId, after: SetId,
                     let sets = (walk.before.of(old), walk.after.of(new));
                     walk.inside(id, sets, way, &format!("({keyword})"), Spots::default());
                 }
-                _ => walk.give_up(id, &format!("what `{}` does is not compared, and it has changed.", super::flat::shown(&keyword))),
+                _ => walk.give_up(
+                    id,
+                    &format!("what `{}` does is not compared, and it has changed.", super::flat::shown(&keyword)),
+                ),
             },
         }
     }
     for ((keyword, is), _) in new {
         let rule = way.pick(&rules::REQUEST_CONDITION_ADDED, &rules::RESPONSE_CONDITION_ADDED);
-        walk.note(id, rule, "", &format!("{keyword} {is}"), &format!("`{}` is new.", super::flat::shown(&keyword)), Spots::default());
+        walk.note(
+            id,
+            rule,
+            "",
+            &format!("{keyword} {is}"),
+            &format!("`{}` is new.", super::flat::shown(&keyword)),
+            Spots::default(),
+        );
     }
 }

@@ -24,11 +24,20 @@ pub(super) fn compare(walk: &mut Walk<'_>, id: u32, way: Way, was: &Numbers, is:
     if was.kind != is.kind {
         let (request, response) = match (was.kind, is.kind) {
             (ScalarKind::Integer, ScalarKind::Number) => (&rules::REQUEST_TYPE_WIDENED, &rules::RESPONSE_TYPE_WIDENED),
-            (ScalarKind::Number, ScalarKind::Integer) => (&rules::REQUEST_TYPE_NARROWED, &rules::RESPONSE_TYPE_NARROWED),
+            (ScalarKind::Number, ScalarKind::Integer) => {
+                (&rules::REQUEST_TYPE_NARROWED, &rules::RESPONSE_TYPE_NARROWED)
+            }
             _ => return false,
         };
         let text = format!("it is {}, it was {}.", is.words(), was.words());
-        walk.note(id, way.pick(request, response), "", &format!("{} {}", was.words(), is.words()), &text, Spots::default());
+        walk.note(
+            id,
+            way.pick(request, response),
+            "",
+            &format!("{} {}", was.words(), is.words()),
+            &text,
+            Spots::default(),
+        );
     } else if was.formats != is.formats {
         formats(walk, id, way, was, is);
     }
@@ -51,7 +60,14 @@ fn formats(walk: &mut Walk<'_>, id: u32, way: Way, was: &Numbers, is: &Numbers) 
         (Shift::Tighter, false) => &rules::RESPONSE_CONSTRAINT_TIGHTENED,
         _ => way.pick(&rules::REQUEST_FORMAT_CHANGED, &rules::RESPONSE_FORMAT_CHANGED),
     };
-    walk.note(id, rule, "", &format!("format {} {}", was.formats.join(" "), is.formats.join(" ")), &text, Spots::default());
+    walk.note(
+        id,
+        rule,
+        "",
+        &format!("format {} {}", was.formats.join(" "), is.formats.join(" ")),
+        &text,
+        Spots::default(),
+    );
 }
 
 /// What a change of formats does. Formats that hold one another are those of `OpenAPI`'s registry.
@@ -59,7 +75,8 @@ pub(super) fn format_shift(was: &[Text], is: &[Text]) -> Shift {
     let holds = |wide: &str, narrow: &str| {
         wide == narrow || matches!((wide, narrow), ("int64", "int32" | "int16" | "int8") | ("double", "float"))
     };
-    let implies = |strict: &[Text], loose: &[Text]| loose.iter().all(|loose| strict.iter().any(|strict| holds(loose, strict)));
+    let implies =
+        |strict: &[Text], loose: &[Text]| loose.iter().all(|loose| strict.iter().any(|strict| holds(loose, strict)));
     match (implies(is, was), implies(was, is)) {
         (true, _) => Shift::Tighter,
         (_, true) => Shift::Looser,
@@ -78,7 +95,8 @@ fn patterns(walk: &mut Walk<'_>, id: u32, way: Way, was: &[Text], is: &[Text]) {
     if was == is {
         return;
     }
-    let (tighter, looser) = (was.iter().all(|pattern| is.contains(pattern)), is.iter().all(|pattern| was.contains(pattern)));
+    let (tighter, looser) =
+        (was.iter().all(|pattern| is.contains(pattern)), is.iter().all(|pattern| was.contains(pattern)));
     let rule = match (tighter, looser, way.is_request()) {
         (_, true, true) => &rules::REQUEST_CONSTRAINT_LOOSENED,
         (true, _, false) => &rules::RESPONSE_CONSTRAINT_TIGHTENED,
@@ -100,7 +118,11 @@ pub(super) fn values(walk: &mut Walk<'_>, id: u32, way: Way, was: (&[EnumValue],
     for value in old.iter().filter(|value| !is_null(value)) {
         if let Some(other) = new.iter().find(|other| other.value == value.value) {
             if value.deprecated != other.deprecated {
-                let text = format!("the value {} is {}deprecated.", shown(value.value.text()), if other.deprecated { "" } else { "no longer " });
+                let text = format!(
+                    "the value {} is {}deprecated.",
+                    shown(value.value.text()),
+                    if other.deprecated { "" } else { "no longer " }
+                );
                 let rule = way.pick(&rules::REQUEST_DEPRECATED, &rules::RESPONSE_DEPRECATED);
                 let detail = format!("{} {}", value.value.text(), other.deprecated);
                 walk.note(id, rule, "", &detail, &text, Spots::of(value.element, other.element));

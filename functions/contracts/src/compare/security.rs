@@ -99,7 +99,14 @@ fn described(kind: &SchemeKind) -> String {
                 .map(|flow| {
                     let mut scopes: Vec<&str> = flow.scopes.iter().map(|scope| &**scope).collect();
                     scopes.sort_unstable();
-                    format!("{} {} {} {} {}", flow.kind, flow.authorization_url, flow.token_url, flow.refresh_url, scopes.join(" "))
+                    format!(
+                        "{} {} {} {} {}",
+                        flow.kind,
+                        flow.authorization_url,
+                        flow.token_url,
+                        flow.refresh_url,
+                        scopes.join(" ")
+                    )
                 })
                 .collect();
             flows.sort_unstable();

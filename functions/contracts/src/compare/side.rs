@@ -489,7 +489,8 @@ impl<'s> Side<'s> {
                 let open = open && also;
                 if values.is_empty() && !open { Kind::Never } else { Kind::Enum { values, open } }
             }
-            (Kind::Enum { values, open }, Kind::Scalar(scalar)) | (Kind::Scalar(scalar), Kind::Enum { values, open }) => {
+            (Kind::Enum { values, open }, Kind::Scalar(scalar))
+            | (Kind::Scalar(scalar), Kind::Enum { values, open }) => {
                 let values: Vec<EnumValue> =
                     values.into_iter().filter(|value| scalar.may_hold(value.value.text())).collect();
                 // Limits beside listed values refuse none of them that should be there, but they are said.

@@ -15,9 +15,11 @@ pub(super) fn severity(format: Format, rule: &'static Rule) -> Severity {
     if format == Format::GraphQl {
         let is = |others: &[&Rule]| others.iter().any(|other| other.id == rule.id);
         // A query names what it asks for: what is gone makes it invalid, whichever way it goes.
-        let breaking = [&rules::REQUEST_PARAMETER_REMOVED, &rules::RESPONSE_ENUM_VALUE_REMOVED, &rules::RESPONSE_VARIANT_REMOVED];
+        let breaking =
+            [&rules::REQUEST_PARAMETER_REMOVED, &rules::RESPONSE_ENUM_VALUE_REMOVED, &rules::RESPONSE_VARIANT_REMOVED];
         // A query that is checked against the old schema may name the new thing itself, and a client may list what there is (graphql-js: dangerous changes).
-        let dangerous = [&rules::REQUEST_PARAMETER_ADDED, &rules::REQUEST_FIELD_ADDED, &rules::REQUEST_ENUM_VALUE_ADDED];
+        let dangerous =
+            [&rules::REQUEST_PARAMETER_ADDED, &rules::REQUEST_FIELD_ADDED, &rules::REQUEST_ENUM_VALUE_ADDED];
         if is(&breaking) {
             return Severity::Breaking;
         }
@@ -79,7 +81,9 @@ pub(super) fn types(walk: &mut Walk<'_>, id: u32, before: SetId, after: SetId, w
                 super::graphql::directive(walk, id, key, old.get(key), new.get(key));
                 continue;
             }
-            "openapi.xml" | "openapi.format" => (way.pick(&rules::REQUEST_FORMAT_CHANGED, &rules::RESPONSE_FORMAT_CHANGED), key),
+            "openapi.xml" | "openapi.format" => {
+                (way.pick(&rules::REQUEST_FORMAT_CHANGED, &rules::RESPONSE_FORMAT_CHANGED), key)
+            }
             _ => (detail(key), key),
         };
         walk.note(id, rule, "", key, &text, Spots::default());

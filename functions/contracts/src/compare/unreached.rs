@@ -29,10 +29,12 @@ fn reached(surface: &Surface) -> Vec<bool> {
 
 fn named(surface: &Surface) -> BTreeMap<&Text, TypeId> {
     let types = surface.types.iter().zip(0_u32..);
-    types.filter_map(|(ty, id)| match &ty.name {
-        Name::Alias(name) | Name::Nominal(name) => Some((name, TypeId(id))),
-        Name::Anonymous => None,
-    }).collect()
+    types
+        .filter_map(|(ty, id)| match &ty.name {
+            Name::Alias(name) | Name::Nominal(name) => Some((name, TypeId(id))),
+            Name::Anonymous => None,
+        })
+        .collect()
 }
 
 /// Compares them both ways.

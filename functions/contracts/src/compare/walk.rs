@@ -165,7 +165,11 @@ impl<'s> Walk<'s> {
 
     /// Two types are to be compared. `root` and `path` say what they are where they have no name.
     pub(super) fn compare(&mut self, types: (SetId, SetId), way: Way, from: From, place: (&str, &str), spots: Spots) {
-        self.site(types, way, Site { root: place.0.to_owned(), path: place.1.to_owned(), is_named: false, spots, from });
+        self.site(
+            types,
+            way,
+            Site { root: place.0.to_owned(), path: place.1.to_owned(), is_named: false, spots, from },
+        );
     }
 
     fn site(&mut self, (before, after): (SetId, SetId), way: Way, site: Site) {
@@ -216,7 +220,9 @@ impl<'s> Walk<'s> {
     /// Notes a change in a pair. `step` leads from the pair to what has changed, `detail` tells it from others of the same rule there.
     pub(super) fn note(&mut self, pair: u32, rule: &'static Rule, step: &str, detail: &str, text: &str, spots: Spots) {
         let rule = match (self.is_aside, rule.severity) {
-            (true, Severity::Breaking | Severity::Dangerous) if rule.id.starts_with("request") => &rules::REQUEST_UNUSED_LIMIT_CHANGED,
+            (true, Severity::Breaking | Severity::Dangerous) if rule.id.starts_with("request") => {
+                &rules::REQUEST_UNUSED_LIMIT_CHANGED
+            }
             (true, Severity::Breaking | Severity::Dangerous) => &rules::RESPONSE_UNUSED_LIMIT_CHANGED,
             (true, Severity::Compatible) => &rules::DETAIL_CHANGED,
             (false, _) => rule,
@@ -260,14 +266,24 @@ impl<'s> Walk<'s> {
                     for group in &groups {
                         let operations = self.operations_of(reach(&pairs, group.iter().map(|site| site.from)));
                         let Some(site) = group.first() else { continue };
-                        self.tell(noted, &format!("{}{}", site.root, site.path), &site.key(), operations, site.spots.or(own), cap);
+                        self.tell(
+                            noted,
+                            &format!("{}{}", site.root, site.path),
+                            &site.key(),
+                            operations,
+                            site.spots.or(own),
+                            cap,
+                        );
                     }
                     continue;
                 }
                 let operations = match &all {
                     Some(all) => all.clone(),
                     None => {
-                        let found = self.operations_of(reach(&pairs, [From::Pair(u32::try_from(id).unwrap_or(u32::MAX))].into_iter()));
+                        let found = self.operations_of(reach(
+                            &pairs,
+                            [From::Pair(u32::try_from(id).unwrap_or(u32::MAX))].into_iter(),
+                        ));
                         all = Some(found.clone());
                         found
                     }
@@ -288,7 +304,15 @@ impl<'s> Walk<'s> {
         numbers.into_iter().filter_map(|number| self.operations.get(number as usize).cloned()).collect()
     }
 
-    fn tell(&mut self, noted: &Noted, called: &str, key: &str, operations: BTreeSet<String>, place: Spots, cap: Severity) {
+    fn tell(
+        &mut self,
+        noted: &Noted,
+        called: &str,
+        key: &str,
+        operations: BTreeSet<String>,
+        place: Spots,
+        cap: Severity,
+    ) {
         match noted {
             Noted::Found { rule, severity, step, detail, text, spots } => {
                 let severity = if operations.is_empty() { (*severity).min(cap) } else { *severity };
