@@ -123,7 +123,7 @@ fn replace(schema: &mut Value, other: &Value, seed: u64) {
         _ => {
             for key in ["maxLength", "maximum", "maxItems"] {
                 if schema.get(key).is_some() {
-                    schema[key] = bump(&schema[key], if below % 2 == 0 { 1 } else { -1 });
+                    schema[key] = bump(&schema[key], if below.is_multiple_of(2) { 1 } else { -1 });
                     return;
                 }
             }

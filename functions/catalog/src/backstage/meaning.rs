@@ -26,9 +26,10 @@ pub(super) fn of(drafts: &[Draft<'_>]) -> Vec<Entity> {
         let mut notes = Notes::new();
         let meaning = match &draft.reference {
             Err(reason) => Meaning::Skipped(reason.clone()),
-            Ok(reference) => match seen.get(reference) {
-                Some(line) => Meaning::Skipped(format!("It is in the file twice: the first time in line {line}.")),
-                None => {
+            Ok(reference) => {
+                if let Some(line) = seen.get(reference) {
+                    Meaning::Skipped(format!("It is in the file twice: the first time in line {line}."))
+                } else {
                     seen.insert(reference, draft.line);
                     let meaning = match reference.kind.as_str() {
                         "component" => {
@@ -40,7 +41,7 @@ pub(super) fn of(drafts: &[Draft<'_>]) -> Vec<Entity> {
                     };
                     meaning.unwrap_or_else(Meaning::Skipped)
                 }
-            },
+            }
         };
         entities.push(Entity { name: draft.name(), line: draft.line, meaning, notes });
     }
@@ -107,12 +108,11 @@ fn service(draft: &Draft<'_>, relations: &Relations, notes: &mut Notes) -> Resul
 /// The domain of the system that a component is part of.
 fn domain(draft: &Draft<'_>, relations: &Relations, notes: &mut Notes) -> Option<EntityRef> {
     let system = draft.reference_to("system", "system", notes)?;
-    match relations.domains.get(&system) {
-        Some(domain) => domain.clone(),
-        None => {
-            note(notes, format!("{system} is not in the file, so its domain is not known."));
-            None
-        }
+    if let Some(domain) = relations.domains.get(&system) {
+        domain.clone()
+    } else {
+        note(notes, format!("{system} is not in the file, so its domain is not known."));
+        None
     }
 }
 

@@ -153,19 +153,19 @@ fn one_file_is_bounded() {
     let mut laughs = "l0: &l0 [a, a, a, a, a, a, a, a, a, a]\n".to_owned();
     for n in 1..9 {
         let inner = vec![format!("*l{}", n - 1); 10].join(", ");
-        laughs.push_str(&format!("l{n}: &l{n} [{inner}]\n"));
+        laughs = format!("{laughs}l{n}: &l{n} [{inner}]\n");
     }
     assert_eq!(read(laughs.as_bytes()).unwrap_err().code, "aliases-multiply");
     assert_eq!(read(b"a: &a 1\n---\nb: *a\n").unwrap_err().line, Some(3), "anchors end with their document");
     assert_eq!(read(b"a: \xff\n").unwrap_err().code, "encoding");
     assert_eq!(read(b"---\n---\n# nothing\n").unwrap(), []);
-    let links: String = (0..30).map(|n| format!("{{url: 'https://a.example/{n}'}}, ")).collect();
+    let links = (0..30).map(|n| format!("{{url: 'https://a.example/{n}'}}")).collect::<Vec<_>>().join(", ");
     let (wish, notes) = component(&format!("metadata: {{name: a, links: [{links}]}}"));
     assert_eq!((wish.links.unwrap().len(), notes), (20, vec!["Only the first 20 links are kept.".to_owned()]));
     let (wish, _) = component(&format!("metadata: {{name: a, description: {}}}", "x".repeat(2_000)));
     let description = wish.description.unwrap().to_string();
     assert_eq!((description.chars().count(), description.ends_with("x…")), (1_000, true));
-    let many: String = (0..100).map(|n| format!("'a b{n}', ")).collect();
+    let many = (0..100).map(|n| format!("'a b{n}'")).collect::<Vec<_>>().join(", ");
     assert_eq!(component(&format!("metadata: {{name: a}}\nspec: {{providesApis: [{many}]}}")).1.len(), NOTES_MAX);
 }
 

@@ -238,7 +238,7 @@ fn a_version_of_too_many_words_says_so_and_keeps_those_of_its_operations() {
 
 #[test]
 fn what_is_searched_of_a_surface_is_bounded_and_says_how_much_there_is() {
-    let fields: String = (0..100_000).map(|n| format!("f{n}: Int ")).collect();
+    let fields = (0..100_000).map(|n| format!("f{n}: Int")).collect::<Vec<_>>().join(" ");
     let read = |text: &str| crate::upload::read(text.as_bytes(), crate::upload::Hint::default()).unwrap();
     let large = Entries::of(&read(&format!("type Query {{ a: Int }} type Large {{ {fields} }}")).surface);
     assert_eq!((large.kept.len(), large.count), (20_000, 100_002));

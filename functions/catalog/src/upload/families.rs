@@ -8,6 +8,9 @@ use crate::readers::{Files, Refused, Warnings, graphql, openapi, protobuf, quote
 /// Files that are named where one of them must be chosen.
 const SHOWN_MAX: usize = 10;
 
+/// From the files of an upload, and the paths of those that it is about.
+type Reader = fn(&Files, &[&str]) -> Result<(Surface, Warnings), Refused>;
+
 /// A family of formats.
 pub(super) struct Family {
     /// As `format` names it, and as a version says it.
@@ -23,7 +26,7 @@ pub(super) struct Family {
     /// How a file is written, by its name and its text.
     pub(super) syntax: fn(&str, &str) -> Syntax,
     /// Its reader.
-    pub(super) read: fn(&Files, &[&str]) -> Result<(Surface, Warnings), Refused>,
+    pub(super) read: Reader,
 }
 
 /// What an upload of several files is about.

@@ -106,7 +106,7 @@ async fn among(items: Vec<Value>) -> House {
     House::among(others, |environment| App::new(environment, &door_secret())).await
 }
 
-fn subscription(organization: &str, provider: &str, app: &str, service: Option<&str>, apis: Value) -> Value {
+fn subscription(organization: &str, provider: &str, app: &str, service: Option<&str>, apis: &Value) -> Value {
     json!({"subscription": "sub_01h455vb4pex5vsknk084sn02q", "organization": organization, "provider": provider, "app": app,
         "app_name": "An app", "service": service, "apis": apis, "complete_to": "2027-01-15T07:00:00.000Z"})
 }
@@ -141,10 +141,10 @@ async fn the_graph_joins_what_services_offer_with_what_usage_saw() {
 
     let weather = "api_01h455vb4pex5vsknk084sn02q";
     let house = among(vec![
-        subscription("acme", "acme", APP, Some("planner"), json!([called(weather, "weather", 3)])),
-        subscription("acme", "globe", APP, Some("planner"), json!([called(MAPS, "maps", 2)])),
-        subscription("beta", "acme", OTHER_APP, None, json!([called(weather, "weather", 9)])),
-        subscription("beta", "acme", OTHER_APP, None, json!([])),
+        subscription("acme", "acme", APP, Some("planner"), &json!([called(weather, "weather", 3)])),
+        subscription("acme", "globe", APP, Some("planner"), &json!([called(MAPS, "maps", 2)])),
+        subscription("beta", "acme", OTHER_APP, None, &json!([called(weather, "weather", 9)])),
+        subscription("beta", "acme", OTHER_APP, None, &json!([])),
     ])
     .await;
     let ids = scene(&house, who).await;
@@ -178,7 +178,7 @@ async fn the_graph_joins_what_services_offer_with_what_usage_saw() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_graph_is_drawn_for_who_asks_for_a_diagram() {
-    let house = among(vec![subscription("beta", "acme", OTHER_APP, None, json!([called(MAPS, "weather", 9)]))]).await;
+    let house = among(vec![subscription("beta", "acme", OTHER_APP, None, &json!([called(MAPS, "weather", 9)]))]).await;
     let who = member("acme", Role::Owner);
     let service = json!({"slug": "sky", "name": "Sky\"]; click x", "owner": "Team <Sky>"});
     house.post(who, "/v1/catalog/services", &service).await.is(201);

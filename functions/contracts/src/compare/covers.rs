@@ -29,8 +29,15 @@ impl Proofs {
     }
 
     /// Whether every value of the first fits the second.
-    pub(super) fn covers(&mut self, small: (&mut Side<'_>, SetId), large: (&mut Side<'_>, SetId), way: Way) -> bool {
-        self.prove(small.0, small.1, large.0, large.1, way, 0)
+    pub(super) fn covers(
+        &mut self,
+        from: &mut Side<'_>,
+        small: SetId,
+        to: &mut Side<'_>,
+        large: SetId,
+        way: Way,
+    ) -> bool {
+        self.prove(from, small, to, large, way, 0)
     }
 
     fn prove(
@@ -133,17 +140,14 @@ impl Proofs {
             return false;
         }
         let have = other.fields.iter().filter(|(_, field)| is_sent(field.direction)).all(|(name, field)| {
-            match one.fields.get(name).filter(|field| is_sent(field.direction)) {
-                Some(own) => {
-                    (!is_required(field.presence) || is_required(own.presence))
-                        && own.arguments == field.arguments
-                        && self.prove(from, own.set, to, field.set, way, depth)
-                }
-                None => {
-                    let rest = one.additional.unwrap_or(Side::ANY);
-                    !is_required(field.presence)
-                        && (from.is_never(rest) || self.prove(from, rest, to, field.set, way, depth))
-                }
+            if let Some(own) = one.fields.get(name).filter(|field| is_sent(field.direction)) {
+                (!is_required(field.presence) || is_required(own.presence))
+                    && own.arguments == field.arguments
+                    && self.prove(from, own.set, to, field.set, way, depth)
+            } else {
+                let rest = one.additional.unwrap_or(Side::ANY);
+                !is_required(field.presence)
+                    && (from.is_never(rest) || self.prove(from, rest, to, field.set, way, depth))
             }
         });
         have && one

@@ -248,9 +248,11 @@ impl Numbers {
     /// Whether a JSON value is of the kind.
     pub(super) fn may_hold(&self, json: &str) -> bool {
         match (self.kind, json.bytes().next()) {
-            (ScalarKind::String | ScalarKind::Bytes, Some(b'"')) | (ScalarKind::Boolean, Some(b't' | b'f')) => true,
             (ScalarKind::Integer, Some(b'-' | b'0'..=b'9')) => Decimal::parse(json).is_some_and(|n| n.is_whole()),
-            (ScalarKind::Number, Some(b'-' | b'0'..=b'9')) | (ScalarKind::Opaque, _) => true,
+            (ScalarKind::String | ScalarKind::Bytes, Some(b'"'))
+            | (ScalarKind::Boolean, Some(b't' | b'f'))
+            | (ScalarKind::Number, Some(b'-' | b'0'..=b'9'))
+            | (ScalarKind::Opaque, _) => true,
             _ => false,
         }
     }

@@ -31,12 +31,15 @@ pub(super) struct Found {
     pub(super) after: Option<ElementId>,
 }
 
+/// The operations that something reaches, and where it stood and stands.
+type Reached = (BTreeSet<String>, Option<ElementId>, Option<ElementId>);
+
 /// What was found so far.
 pub(super) struct Findings<'s> {
     before: &'s Surface,
     after: &'s Surface,
     found: BTreeMap<(&'static str, String), Found>,
-    not_compared: BTreeMap<String, (BTreeSet<String>, Option<ElementId>, Option<ElementId>)>,
+    not_compared: BTreeMap<String, Reached>,
     more: usize,
 }
 

@@ -21,7 +21,7 @@ fn named(surface: &Surface) -> BTreeMap<&Text, TypeId> {
 
 /// The names of the root types, whose fields are operations.
 fn roots(surface: &Surface) -> BTreeSet<String> {
-    let roots = surface.facet(ElementId::NONE, "graphql.roots").map(|json| json.value());
+    let roots = surface.facet(ElementId::NONE, "graphql.roots").map(shared::surface::Json::value);
     roots
         .iter()
         .filter_map(|roots| roots.as_object())
@@ -124,7 +124,7 @@ pub(super) fn arguments(walk: &mut Walk<'_>, id: u32, way: Way, step: &str, old:
                 }
             }
             None => {
-                walk.note(id, &rules::REQUEST_PARAMETER_REMOVED, &step, "", "it is gone.", Spots::before(was.element))
+                walk.note(id, &rules::REQUEST_PARAMETER_REMOVED, &step, "", "it is gone.", Spots::before(was.element));
             }
         }
     }

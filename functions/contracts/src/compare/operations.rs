@@ -273,10 +273,10 @@ fn input_both(walk: &mut Walk<'_>, subject: &Subject, sender: bool, was: &Input,
     if sender {
         match (is_required(was.presence), is_required(is.presence)) {
             (true, false) => {
-                subject.note(walk, &rules::RESPONSE_FIELD_BECAME_OPTIONAL, &part, "", "it may be missing.", spots)
+                subject.note(walk, &rules::RESPONSE_FIELD_BECAME_OPTIONAL, &part, "", "it may be missing.", spots);
             }
             (false, true) => {
-                subject.note(walk, &rules::RESPONSE_FIELD_BECAME_REQUIRED, &part, "", "it is always there.", spots)
+                subject.note(walk, &rules::RESPONSE_FIELD_BECAME_REQUIRED, &part, "", "it is always there.", spots);
             }
             _ => {}
         }
@@ -339,25 +339,22 @@ fn contents(
     };
     for old in was {
         let place = Spots::of(old.element, ElementId::NONE);
-        match matching(old, is).and_then(|place| is.get(place)) {
-            Some(new) => {
-                let here = Spots::of(old.element, new.element);
-                let here = Spots { before: here.before.or(spots.before), after: here.after.or(spots.after) };
-                let way = way_of(&old.media_type, way, is_parameter);
-                let root = format!("{} {part}", subject.key);
-                let sets = (walk.before.of(old.ty), walk.after.of(new.ty));
-                walk.compare(sets, way, From::Operation(subject.number), (&root, ""), here);
-                if let (Some(one), Some(other)) = (old.item, new.item) {
-                    let sets = (walk.before.of(one), walk.after.of(other));
-                    walk.compare(sets, way, From::Operation(subject.number), (&root, "[]"), here);
-                }
-                facets(walk, subject, part, (old.element, new.element));
+        if let Some(new) = matching(old, is).and_then(|place| is.get(place)) {
+            let here = Spots::of(old.element, new.element);
+            let here = Spots { before: here.before.or(spots.before), after: here.after.or(spots.after) };
+            let way = way_of(&old.media_type, way, is_parameter);
+            let root = format!("{} {part}", subject.key);
+            let sets = (walk.before.of(old.ty), walk.after.of(new.ty));
+            walk.compare(sets, way, From::Operation(subject.number), (&root, ""), here);
+            if let (Some(one), Some(other)) = (old.item, new.item) {
+                let sets = (walk.before.of(one), walk.after.of(other));
+                walk.compare(sets, way, From::Operation(subject.number), (&root, "[]"), here);
             }
-            None => {
-                let rule = way.pick(&rules::REQUEST_MEDIA_TYPE_REMOVED, &rules::RESPONSE_MEDIA_TYPE_REMOVED);
-                let text = format!("`{}` is gone.", shown(&old.media_type));
-                subject.note(walk, rule, part, &old.media_type, &text, place);
-            }
+            facets(walk, subject, part, (old.element, new.element));
+        } else {
+            let rule = way.pick(&rules::REQUEST_MEDIA_TYPE_REMOVED, &rules::RESPONSE_MEDIA_TYPE_REMOVED);
+            let text = format!("`{}` is gone.", shown(&old.media_type));
+            subject.note(walk, rule, part, &old.media_type, &text, place);
         }
     }
     for new in is.iter().filter(|new| {

@@ -61,12 +61,11 @@ fn beside(walk: &mut Walk<'_>, id: u32, before: SetId, after: SetId, way: Way) {
                 return;
             }
             for (value, set) in &old.mapping {
-                match new.mapping.iter().find(|(other, _)| other == value) {
-                    Some((_, other)) => walk.inside(id, (*set, *other), way, &format!("|{value}"), spots),
-                    None => {
-                        let text = format!("`{}` no longer stands for a type of its own.", shown(value));
-                        walk.note(id, rule, "", value, &text, spots);
-                    }
+                if let Some((_, other)) = new.mapping.iter().find(|(other, _)| other == value) {
+                    walk.inside(id, (*set, *other), way, &format!("|{value}"), spots);
+                } else {
+                    let text = format!("`{}` no longer stands for a type of its own.", shown(value));
+                    walk.note(id, rule, "", value, &text, spots);
                 }
             }
             for (value, _) in &new.mapping {
@@ -226,15 +225,11 @@ fn covered(walk: &mut Walk<'_>, way: Way, old: &mut Vec<Part>, new: &mut Vec<Par
     let Walk { before, after, proofs, .. } = walk;
     if way.is_request() {
         old.retain(|part| {
-            !new.iter().any(|other| {
-                proofs.covers((&mut *before, part.alternative.set), (&mut *after, other.alternative.set), way)
-            })
+            !new.iter().any(|other| proofs.covers(before, part.alternative.set, after, other.alternative.set, way))
         });
     } else {
         new.retain(|part| {
-            !old.iter().any(|other| {
-                proofs.covers((&mut *after, part.alternative.set), (&mut *before, other.alternative.set), way)
-            })
+            !old.iter().any(|other| proofs.covers(after, part.alternative.set, before, other.alternative.set, way))
         });
     }
 }
@@ -277,7 +272,7 @@ fn likeness(one: &Flat, other: &Flat) -> usize {
         (Kind::Record(one), Kind::Record(other)) => {
             let common = one.fields.keys().filter(|name| other.fields.contains_key(*name)).count();
             let all = one.fields.len() + other.fields.len() - common;
-            if all == 0 { 100 } else { 100 * common / all }
+            (100 * common).checked_div(all).unwrap_or(100)
         }
         _ => 100,
     }

@@ -167,13 +167,12 @@ fn others(walk: &mut Walk<'_>, id: u32, way: Way, was: &Record, is: &Record) {
 
 fn patterns(walk: &mut Walk<'_>, id: u32, way: Way, was: &Record, is: &Record) {
     for (pattern, old) in &was.patterns {
-        match is.patterns.iter().find(|(other, _)| other == pattern) {
-            Some((_, new)) => walk.inside(id, (*old, *new), way.inside(), &format!(".~{pattern}"), Spots::default()),
-            None => {
-                let rule = way.pick(&rules::REQUEST_CONDITION_REMOVED, &rules::RESPONSE_CONDITION_REMOVED);
-                let text = format!("fields that match `{}` are no longer spoken of.", shown(pattern));
-                walk.note(id, rule, "", pattern, &text, Spots::default());
-            }
+        if let Some((_, new)) = is.patterns.iter().find(|(other, _)| other == pattern) {
+            walk.inside(id, (*old, *new), way.inside(), &format!(".~{pattern}"), Spots::default());
+        } else {
+            let rule = way.pick(&rules::REQUEST_CONDITION_REMOVED, &rules::RESPONSE_CONDITION_REMOVED);
+            let text = format!("fields that match `{}` are no longer spoken of.", shown(pattern));
+            walk.note(id, rule, "", pattern, &text, Spots::default());
         }
     }
     for (pattern, _) in

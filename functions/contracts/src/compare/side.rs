@@ -256,7 +256,7 @@ impl<'s> Side<'s> {
 
     /// The value that is taken where none is given, if one of the types says so.
     pub(super) fn default(&self, set: SetId) -> Option<&'s str> {
-        self.types(set).find_map(|ty| ty.default.as_ref()).map(|json| json.text())
+        self.types(set).find_map(|ty| ty.default.as_ref()).map(shared::surface::Json::text)
     }
 
     /// Whether one of the types is deprecated.
@@ -498,7 +498,7 @@ impl<'s> Side<'s> {
                 if values.is_empty() && !open { Kind::Never } else { Kind::Enum { values, open } }
             }
             (Kind::Record(left), Kind::Record(right)) => Kind::Record(Box::new(self.merge_records(*left, *right))),
-            (Kind::List(left), Kind::List(right)) => Kind::List(self.merge_lists(left, right)),
+            (Kind::List(left), Kind::List(right)) => Kind::List(self.merge_lists(&left, &right)),
             (Kind::Map { key, value }, Kind::Map { key: keys, value: values }) => {
                 Kind::Map { key: self.both(key, keys), value: self.both(value, values) }
             }
@@ -561,12 +561,12 @@ impl<'s> Side<'s> {
         }
     }
 
-    fn merge_lists(&mut self, left: Listing, right: Listing) -> Listing {
+    fn merge_lists(&mut self, left: &Listing, right: &Listing) -> Listing {
         let length = left.prefix.len().max(right.prefix.len());
         let at = |list: &Listing, place: usize| list.prefix.get(place).copied().or(list.items);
         let mut prefix = Vec::new();
         for place in 0..length {
-            prefix.push(match (at(&left, place), at(&right, place)) {
+            prefix.push(match (at(left, place), at(right, place)) {
                 (Some(one), Some(two)) => self.both(one, two),
                 (one, two) => one.or(two).unwrap_or(Self::ANY),
             });

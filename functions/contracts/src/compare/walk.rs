@@ -277,16 +277,13 @@ impl<'s> Walk<'s> {
                     }
                     continue;
                 }
-                let operations = match &all {
-                    Some(all) => all.clone(),
-                    None => {
-                        let found = self.operations_of(reach(
-                            &pairs,
-                            [From::Pair(u32::try_from(id).unwrap_or(u32::MAX))].into_iter(),
-                        ));
-                        all = Some(found.clone());
-                        found
-                    }
+                let operations = if let Some(all) = &all {
+                    all.clone()
+                } else {
+                    let found = self
+                        .operations_of(reach(&pairs, [From::Pair(u32::try_from(id).unwrap_or(u32::MAX))].into_iter()));
+                    all = Some(found.clone());
+                    found
                 };
                 let called = match (&pair.name, pair.sites.first()) {
                     (Some(name), _) => name.clone(),

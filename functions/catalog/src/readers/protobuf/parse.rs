@@ -63,12 +63,12 @@ pub(super) fn begins(text: &str) -> bool {
     let mut token = || lexer.next().map_or(Token::End, |(token, _)| token);
     let (first, second) = (token(), token());
     match (first, second) {
-        (Token::Word("syntax" | "edition"), Token::Symbol('=')) => matches!(token(), Token::Text(_)),
         (Token::Word("package" | "option"), Token::Word(_)) => matches!(token(), Token::Symbol('.' | ';' | '=')),
-        (Token::Word("option"), Token::Symbol('(')) => true,
         (Token::Word("import"), Token::Text(_)) => matches!(token(), Token::Symbol(';')),
-        (Token::Word("import"), Token::Word("public" | "weak" | "option")) => matches!(token(), Token::Text(_)),
-        (Token::Word("export" | "local"), Token::Word("message" | "enum")) => true,
+        (Token::Word("syntax" | "edition"), Token::Symbol('='))
+        | (Token::Word("import"), Token::Word("public" | "weak" | "option")) => matches!(token(), Token::Text(_)),
+        (Token::Word("option"), Token::Symbol('('))
+        | (Token::Word("export" | "local"), Token::Word("message" | "enum")) => true,
         (Token::Word("message" | "service"), Token::Word(_)) => matches!(token(), Token::Symbol('{')),
         (Token::Word("enum"), Token::Word(_)) => {
             matches!((token(), token(), token()), (Token::Symbol('{'), Token::Word(_), Token::Symbol('=')))

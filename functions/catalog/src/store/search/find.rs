@@ -67,7 +67,7 @@ struct Rank {
 }
 
 /// What the rows of a place say of it.
-struct About {
+struct Told {
     slug: Slug,
     version: String,
     name: String,
@@ -84,7 +84,7 @@ enum Read {
 struct Matches {
     /// The best distance of each thing that has all words so far; nothing before the first word.
     found: Option<HashMap<(Place, Kind, u32), u8>>,
-    places: BTreeMap<Place, About>,
+    places: BTreeMap<Place, Told>,
     partial: bool,
 }
 
@@ -118,7 +118,7 @@ impl Matches {
                 room = room.saturating_sub(looked);
             }
             let Posting { slug, version, name, about, .. } = posting;
-            self.places.entry(place).or_insert(About { slug, version, name, about });
+            self.places.entry(place).or_insert(Told { slug, version, name, about });
         }
         self.partial |= room == 0;
         let is_left = !here.is_empty();
@@ -215,7 +215,7 @@ impl Store {
     }
 
     /// What stands on a page, in its order.
-    async fn hits(&self, chosen: &[Rank], places: &BTreeMap<Place, About>) -> Result<Vec<Hit>, StoreError> {
+    async fn hits(&self, chosen: &[Rank], places: &BTreeMap<Place, Told>) -> Result<Vec<Hit>, StoreError> {
         let mut wanted: BTreeMap<(VersionId, bool), Vec<u32>> = BTreeMap::new();
         for rank in chosen {
             if let Place::Version(_, version) = rank.place {
@@ -233,7 +233,7 @@ impl Store {
             read.insert((version, is_operation), found);
         }
         let hits = chosen.iter().filter_map(|rank| {
-            let About { slug, version, name, about } = places.get(&rank.place)?;
+            let Told { slug, version, name, about } = places.get(&rank.place)?;
             let (name, about, version) = (name.clone(), about.clone(), version.clone());
             let thing = match rank.place {
                 Place::Service(id) => Thing::Service { id, name, about },

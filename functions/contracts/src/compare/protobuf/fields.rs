@@ -173,8 +173,10 @@ impl<'s> Table<'_, 's, '_> {
             return;
         }
         let said = |side: &Side<'_>, field: &Field, kind: &Kind<'_>| match kind {
-            Kind::Enum(name) => number_of(side, name, field.default.as_ref().and_then(shared::surface::Json::as_text)),
-            _ => field.default.as_ref().map_or(Value::Null, |json| json.value()),
+            Kind::Enum(name) => {
+                number_of(side, name, field.default.as_ref().and_then(shared::surface::Json::as_text).as_deref())
+            }
+            _ => field.default.as_ref().map_or(Value::Null, shared::surface::Json::value),
         };
         let (was, is) = (said(&self.before, pair.old, &pair.kinds.0), said(&self.after, pair.new, &pair.kinds.1));
         let is_same_kind = std::mem::discriminant(&pair.kinds.0) == std::mem::discriminant(&pair.kinds.1);
@@ -256,12 +258,12 @@ fn camel(name: &str) -> String {
 }
 
 /// The number of a value, or of the default, of an enumeration.
-fn number_of(side: &Side<'_>, name: &str, value: Option<String>) -> Value {
+fn number_of(side: &Side<'_>, name: &str, value: Option<&str>) -> Value {
     let Some(ty) = side.ty(name) else { return Value::Null };
     let default = || side.facet(ty.element, "protobuf.default").as_i64().unwrap_or_default();
     let Shape::Enum(shape) = &ty.shape else { return Value::Null };
-    let named = |name: &String| shape.values.iter().find(|value| value.value.as_text().as_ref() == Some(name));
-    let number = match &value {
+    let named = |name: &str| shape.values.iter().find(|value| value.value.as_text().as_deref() == Some(name));
+    let number = match value {
         Some(name) => named(name).map_or_else(default, |value| side.number(value.element)),
         None => default(),
     };

@@ -76,7 +76,7 @@ impl<'s> Side<'s> {
 
     /// What stands in the facets of the document, of files and of services.
     fn documents(&mut self) {
-        let document = |key| self.surface.facet(ElementId::NONE, key).map_or(Value::Null, |json| json.value());
+        let document = |key| self.surface.facet(ElementId::NONE, key).map_or(Value::Null, shared::surface::Json::value);
         let (said, services) = (document("protobuf.files"), document("protobuf.services"));
         let object = |value: &Value, key: &str| value.get(key).and_then(Value::as_object).cloned().unwrap_or_default();
         for (element, facets) in &self.surface.facets {
@@ -122,7 +122,7 @@ impl<'s> Side<'s> {
     }
 
     pub(super) fn facet(&self, element: ElementId, key: &str) -> Value {
-        self.surface.facet(element, key).map_or(Value::Null, |json| json.value())
+        self.surface.facet(element, key).map_or(Value::Null, shared::surface::Json::value)
     }
 
     pub(super) fn number(&self, element: ElementId) -> i64 {
