@@ -1,0 +1,8 @@
+//! The comparison of contracts over what the catalog's readers make of documents.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // It is all tests.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // What is skipped or missed is said.
+
+mod corpus;
+mod laws;
+mod protobuf;
