@@ -15,6 +15,7 @@ mod covers;
 mod flat;
 mod found;
 mod graphql;
+mod merge;
 mod operations;
 mod pair;
 mod protobuf;

@@ -27,7 +27,6 @@ rules! {
     OPERATION_DEPRECATED Compatible "operation-deprecated" "An operation is deprecated."
     OPERATION_UNDEPRECATED Compatible "operation-undeprecated" "An operation is no longer deprecated."
     OPERATION_RENAMED Compatible "operation-renamed" "An operation has another id: calls are the same, generated code is not."
-    OPERATION_CHANGED Breaking "operation-changed" "An operation is called in another way."
     DETAIL_CHANGED Compatible "detail-changed" "Something that callers do not depend on has changed."
     STABILITY_DECREASED Breaking "stability-decreased" "An operation promises less stability than it did."
     SUNSET_CHANGED Dangerous "sunset-changed" "An operation ends earlier than was said, or its end is no longer told."

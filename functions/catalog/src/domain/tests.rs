@@ -253,7 +253,7 @@ fn what_is_searched_of_a_surface_is_bounded_and_says_how_much_there_is() {
     assert_eq!(
         found,
         [
-            "None A 15 false",
+            "None A 16 false",
             "Some(\"A\") inner 19 false",
             "Some(\"A\") next 20 false",
             "Some(\"A\") deep 19 true",

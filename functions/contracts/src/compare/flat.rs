@@ -271,7 +271,8 @@ impl Numbers {
             && self.formats.iter().all(|format| matches!(&**format, "float" | "double" | "int32" | "int64"))
     }
 
-    fn within(&self, json: &str) -> bool {
+    /// Whether a JSON value of the kind is within its limits of size.
+    pub(super) fn within(&self, json: &str) -> bool {
         if let Some(number) = Decimal::parse(json) {
             let inside = |bound: &Option<Bound>, side: Ordering| {
                 bound.as_ref().is_none_or(|bound| match number.cmp(&bound.value) {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::flat::{Flat, Kind, Listing, Numbers, Record, Shift, shown, size_shift};
-use super::side::{Alternative, SetId, Side};
+use super::side::{Alternative, SetId, Side, least};
 use super::walk::{Spots, Walk, Way};
 use super::{records, scalars};
 use crate::rules;
@@ -148,6 +148,8 @@ fn alternatives(walk: &mut Walk<'_>, id: u32, way: Way, old: &[Alternative], new
         return;
     }
     let (old_count, new_count) = (old.len(), new.len());
+    let all = |parts: &[Part]| parts.iter().map(|part| part.alternative.set).collect::<Vec<SetId>>();
+    let all = (all(&old), all(&new));
     // What means the same on both sides is done.
     let digests: Vec<_> = new.iter().map(|part| walk.after.digest(part.alternative.set)).collect();
     let same: Vec<_> = old.iter().map(|part| walk.before.digest(part.alternative.set)).collect();
@@ -161,7 +163,7 @@ fn alternatives(walk: &mut Walk<'_>, id: u32, way: Way, old: &[Alternative], new
     {
         return matched(walk, id, way, one, other, false);
     }
-    covered(walk, way, &mut old, &mut new);
+    covered(walk, way, (&mut old, &mut new), &all);
     let mut left = Vec::new();
     for part in old {
         match best(walk, &part, &new) {
@@ -221,16 +223,13 @@ fn exclusive(walk: &mut Walk<'_>, id: u32, way: Way, new: &[Part]) {
 }
 
 /// Takes out what some alternative of the other side takes in whole.
-fn covered(walk: &mut Walk<'_>, way: Way, old: &mut Vec<Part>, new: &mut Vec<Part>) {
+fn covered(walk: &mut Walk<'_>, way: Way, parts: (&mut Vec<Part>, &mut Vec<Part>), all: &(Vec<SetId>, Vec<SetId>)) {
     let Walk { before, after, proofs, .. } = walk;
+    let (old, new) = parts;
     if way.is_request() {
-        old.retain(|part| {
-            !new.iter().any(|other| proofs.covers(before, part.alternative.set, after, other.alternative.set, way))
-        });
+        old.retain(|part| !all.1.iter().any(|other| proofs.covers(before, part.alternative.set, after, *other, way)));
     } else {
-        new.retain(|part| {
-            !old.iter().any(|other| proofs.covers(after, part.alternative.set, before, other.alternative.set, way))
-        });
+        new.retain(|part| !all.0.iter().any(|other| proofs.covers(after, part.alternative.set, before, *other, way)));
     }
 }
 
@@ -395,8 +394,10 @@ fn lists(walk: &mut Walk<'_>, id: u32, way: Way, was: &Listing, is: &Listing) {
     }
     let items = (was.items.unwrap_or(Side::ANY), is.items.unwrap_or(Side::ANY));
     walk.inside(id, items, way.inside(), "[]", Spots::default());
-    let shifts =
-        size_shift("minItems", was.min, is.min, true).into_iter().chain(size_shift("maxItems", was.max, is.max, false));
+    let longest = (longest(&mut walk.before, was), longest(&mut walk.after, is));
+    let shifts = size_shift("minItems", was.min, is.min, true)
+        .into_iter()
+        .chain(size_shift("maxItems", longest.0, longest.1, false));
     for (name, text, shift) in shifts {
         limit(walk, id, way, name, &text, shift);
     }
@@ -404,6 +405,12 @@ fn lists(walk: &mut Walk<'_>, id: u32, way: Way, was: &Listing, is: &Listing) {
         let shift = if is.unique { Shift::Tighter } else { Shift::Looser };
         limit(walk, id, way, "uniqueItems", if is.unique { "set" } else { "gone" }, shift);
     }
+}
+
+/// How many items a list has at most: no more than its first ones where nothing fits the others.
+fn longest(side: &mut Side<'_>, list: &Listing) -> Option<u64> {
+    let is_short = list.items.is_some_and(|items| side.alternatives(items).is_some_and(|found| found.is_empty()));
+    least(list.max, is_short.then(|| u64::try_from(list.prefix.len()).unwrap_or(u64::MAX)))
 }
 
 /// Notes that a limit has moved.

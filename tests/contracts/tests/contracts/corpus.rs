@@ -43,7 +43,8 @@ fn surface(path: &Path) -> Surface {
     if path.is_dir() {
         let mut files = Files::default();
         gather(path, path, &mut files);
-        let roots: Vec<&str> = files.paths().filter(|path| path.ends_with(".proto")).collect();
+        let roots: Vec<&str> =
+            files.paths().filter(|path| path.rsplit_once('.').is_some_and(|(_, ending)| ending == "proto")).collect();
         return protobuf::read(&files, &roots).unwrap_or_else(|refused| panic!("{}: {refused:?}", path.display())).0;
     }
     let mut bytes = std::fs::read(path).unwrap();

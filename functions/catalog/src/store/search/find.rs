@@ -285,7 +285,7 @@ impl Rank {
     /// As a page's position.
     fn text(&self) -> String {
         let Self { distance, kind, place, number } = self;
-        format!("{distance}#{}#{number}#{}", words::key((*kind, words::Part::Whole)), place.row(""))
+        format!("{distance}#{number}#{}#{}", words::key((*kind, words::Part::Whole)), place.row(""))
     }
 
     fn of(text: &str) -> Option<Self> {
