@@ -4,5 +4,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // What is skipped or missed is said.
 
 mod corpus;
+mod differs;
+mod large;
 mod laws;
 mod protobuf;
