@@ -69,8 +69,12 @@ fn a_rate_lets_calls_in_again_after_retry_after_and_not_one_too_many() {
     together(async |platform| {
         // A unit takes long enough for six calls on a slow machine.
         let market = platform.market(json!({ "rate": { "calls": 1, "per_seconds": 15, "burst": 2 } })).await;
-        let counts = tally(&platform.send_all((0..6).map(|_| market.call("/forecast/oslo"))).await);
-        assert_eq!(counts.get("200"), Some(&2), "{counts:?}");
+        // One after another: of two at once the earlier may come to the limiter second, and is then measured at its own time.
+        for _ in 0..2 {
+            assert_eq!(market.pass(platform, "/forecast/oslo").await.status, 200);
+        }
+        let counts = tally(&platform.send_all((0..4).map(|_| market.call("/forecast/oslo"))).await);
+        assert_eq!(counts.get("429 rate-limited"), Some(&4), "{counts:?}");
         let refused = market.pass(platform, "/forecast/oslo").await;
         assert_eq!(problem(&refused), "rate-limited");
         let seconds: u64 = refused.header("retry-after").parse().unwrap();
