@@ -3,10 +3,12 @@
 //! An event carries the whole new public state of one resource and its revision; a tombstone says that it is gone. A
 //! consumer keeps the newest revision and ignores the rest, so that neither order nor repetition matters.
 
+mod checks;
 mod periods;
 
 use std::collections::BTreeMap;
 
+pub use checks::{CheckMode, CheckPhase, CheckState, NoticeKind, NoticeState, PolicyState};
 pub use periods::{InvoiceState, PeriodState, SealState, SealedTerms};
 
 use crate::id::{
@@ -107,6 +109,9 @@ states! {
     SealState = "gateway.seal", id;
     PeriodState = "usage.period", id;
     InvoiceState = "billing.invoice", id;
+    CheckState = "contracts.check", id;
+    PolicyState = "contracts.policy", id;
+    NoticeState = "contracts.notice", id;
 }
 
 /// An organization.
@@ -264,6 +269,18 @@ pub struct VersionState {
     pub document_sha256: String,
     /// How many operations it has.
     pub operations: u32,
+    /// When it was published last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published_at: Option<Time>,
+    /// When it was deprecated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deprecated_at: Option<Time>,
+    /// When a deprecated version ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sunset_at: Option<Time>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired_at: Option<Time>,
 }
 
 /// A part of a version's routes: immutable, at most about 100 KB, so that it fits any hop of the way.

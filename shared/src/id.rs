@@ -128,6 +128,10 @@ kinds! {
     Key, KeyId = "key";
     /// An invoice: what a subscription owes for one sealed period.
     Invoice, InvoiceId = "invoice";
+    /// A check: a proposed document compared with the published one.
+    Check, CheckId = "check";
+    /// A notice: what a consumer is told of an API that it calls.
+    Notice, NoticeId = "notice";
 }
 
 #[cfg(test)]

@@ -69,6 +69,10 @@ permissions! {
     KeysWrite = "keys:write": Developer;
     /// See usage, of either side.
     UsageRead = "usage:read": Publisher Developer Billing Viewer;
+    /// See checks, policies, approvals and notices.
+    ContractsRead = "contracts:read": Publisher Developer Billing Viewer;
+    /// Have documents checked, set policies, approve findings.
+    ContractsWrite = "contracts:write": Publisher;
     /// See what is owed, of either side.
     BillingRead = "billing:read": Billing;
 }

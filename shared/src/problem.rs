@@ -67,6 +67,12 @@ kinds! {
     AlreadyExists = "already-exists", CONFLICT, "It exists already";
     /// The state does not allow this.
     StateConflict = "state-conflict", CONFLICT, "The state does not allow this";
+    /// Nothing was checked of this document against the published version, or the check does not hold any more.
+    CheckRequired = "check-required", CONFLICT, "A check is required first";
+    /// The check of this document is under way.
+    CheckPending = "check-pending", CONFLICT, "The check is not complete";
+    /// The check of this document failed.
+    CheckFailed = "check-failed", CONFLICT, "The check failed";
     /// The thing was changed since it was read.
     PreconditionFailed = "precondition-failed", PRECONDITION_FAILED, "It was changed in the meantime";
     /// An update without `If-Match`.

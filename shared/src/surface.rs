@@ -41,6 +41,7 @@ mod refine;
 mod texts;
 mod types;
 mod value;
+mod warning;
 
 #[cfg(test)]
 mod tests;
@@ -63,6 +64,7 @@ pub use types::{
     Union, Variant,
 };
 pub use value::Value;
+pub use warning::Warning;
 
 /// A text of the document. Equal ones are shared.
 pub type Text = Arc<str>;

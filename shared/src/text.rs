@@ -1,5 +1,21 @@
 //! Texts that people give: bounded, without control characters, parsed at the edge.
 
+/// The name in JSON of a field of Protocol Buffers that does not say one: in camel case.
+#[must_use]
+pub fn camel(name: &str) -> String {
+    let mut camel = String::with_capacity(name.len());
+    let mut is_upper = false;
+    for c in name.chars() {
+        if c == '_' {
+            is_upper = true;
+        } else {
+            camel.push(if is_upper { c.to_ascii_uppercase() } else { c });
+            is_upper = false;
+        }
+    }
+    camel
+}
+
 /// Reads a text and parses it within serde's visitor, so that whoever reads a parameter can say which one is wrong.
 pub fn parsed<'de, D: serde::Deserializer<'de>, T: std::str::FromStr<Err: std::fmt::Display>>(
     deserializer: D,

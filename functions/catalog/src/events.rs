@@ -46,6 +46,10 @@ pub fn version_state(version: &Version) -> VersionState {
         format_version: version.format_version.clone(),
         document_sha256: version.document_sha256.clone(),
         operations: version.operations,
+        published_at: version.published_at,
+        deprecated_at: version.deprecated_at,
+        sunset_at: version.sunset_at,
+        retired_at: version.retired_at,
     }
 }
 

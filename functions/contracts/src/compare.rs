@@ -79,7 +79,8 @@ pub fn compare(before: &Surface, after: &Surface, settings: Settings) -> Compari
         findings.add(found::Found {
             rule: &rules::DETAIL_CHANGED,
             severity: Severity::Compatible,
-            summary: "The documents differ in something that callers do not depend on.".to_owned(),
+            summary: "The documents differ in something that callers do not depend on, or say the same in other words."
+                .to_owned(),
             subject: String::new(),
             operations: std::collections::BTreeSet::new(),
             before: None,

@@ -29,6 +29,19 @@ pub enum Verdict {
     Breaking,
 }
 
+impl Verdict {
+    /// Its word, as JSON has it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Identical => "identical",
+            Self::Compatible => "compatible",
+            Self::Dangerous => "dangerous",
+            Self::Breaking => "breaking",
+        }
+    }
+}
+
 /// Where something stands in one of the two documents.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, ToSchema)]
 pub struct Location {

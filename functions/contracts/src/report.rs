@@ -13,28 +13,12 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use shared::chassis::sent::quality;
-use shared::surface::Surface;
+use shared::surface::{Surface, Warning};
 use utoipa::ToSchema;
 
 use crate::finding::{Comparison, Finding, Location, NotCompared, Severity, Verdict};
-
-/// Something that is wrong with a document and did not keep it from being read. What it is about may be missing in the comparison.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Warning {
-    /// What kind it is, stable.
-    pub code: String,
-    /// What is wrong, for people.
-    pub message: String,
-    /// In which file; empty where the document is one file.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub file: String,
-    /// Where, from 1.
-    pub line: u32,
-    /// Where, as a JSON pointer or the format's own path.
-    pub pointer: String,
-}
 
 /// The warnings of both documents, at most 101 each.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
@@ -121,16 +105,6 @@ impl Report {
     fn warnings(&self) -> impl Iterator<Item = (&'static str, &Warning)> {
         let before = self.warnings.before.iter().map(|warning| ("before", warning));
         before.chain(self.warnings.after.iter().map(|warning| ("after", warning)))
-    }
-}
-
-/// The word of a verdict.
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Identical => "identical",
-        Verdict::Compatible => "compatible",
-        Verdict::Dangerous => "dangerous",
-        Verdict::Breaking => "breaking",
     }
 }
 

@@ -94,7 +94,7 @@ impl Hop {
             (ACCEPT, HeaderValue::from_static(question.accept)),
             (ACCEPT_ENCODING, HeaderValue::from_static("gzip")),
         ]);
-        let (headers, body) = self.send(Method::POST, path, headers, question.body, question.within).await?;
+        let (headers, body) = self.send(question.method, path, headers, question.body, question.within).await?;
         if headers.get(CONTENT_ENCODING).is_none_or(|encoding| encoding != "gzip") {
             return Ok(body.into());
         }
@@ -141,6 +141,8 @@ fn json() -> HeaderMap {
 /// A question whose body or answer is not a little JSON.
 #[derive(Debug)]
 pub struct Question<'a> {
+    /// How.
+    pub method: Method,
     /// Where, with its query.
     pub path: &'a str,
     /// What the body is.

@@ -18,7 +18,7 @@ pub(crate) mod tree;
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+pub use shared::surface::Warning;
 
 /// Bytes of all files of an upload together, unpacked.
 pub const UPLOAD_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -104,22 +104,6 @@ impl Files {
         }
         Ok(text)
     }
-}
-
-/// Something wrong that does not keep a document from being read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Warning {
-    /// What kind it is, stable: `dangling-ref`, `remote-ref`, `duplicate-operation-id`, `info-incomplete` and more.
-    pub code: String,
-    /// What is wrong, for people.
-    pub message: String,
-    /// In which file of the upload; empty where it was one document.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub file: String,
-    /// Where, from 1.
-    pub line: u32,
-    /// Where, as a JSON pointer or the format's own path.
-    pub pointer: String,
 }
 
 /// Warnings as they are gathered: counted without end, kept up to [`WARNINGS_MAX`].

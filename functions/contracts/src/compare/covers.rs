@@ -94,9 +94,13 @@ impl Proofs {
         }
         match (&one.kind, &other.kind) {
             (Kind::Never, _) | (_, Kind::Any) | (Kind::Null, Kind::Null) => true,
-            (kind, other_kind) if other.implied && kind.class() != other_kind.class() && !matches!(kind, Kind::Any) => {
-                true
-            }
+            // What is listed may be of several kinds: each value is looked at.
+            (Kind::Enum { values, open: false }, Kind::Scalar(limits)) if other.implied => values
+                .iter()
+                .map(|value| value.value.text())
+                .all(|value| limits.holds(value) || !limits.may_hold(value)),
+            (Kind::Any | Kind::Enum { .. }, _) if other.implied => false,
+            (kind, other_kind) if other.implied && kind.class() != other_kind.class() => true,
             (Kind::Scalar(one), Kind::Scalar(other)) => scalar(one, other, way),
             (Kind::Enum { values, open: false }, Kind::Scalar(other)) => {
                 values.iter().all(|value| other.holds(value.value.text()))
@@ -128,7 +132,7 @@ impl Proofs {
         if !plain(other) || !one.patterns.is_empty() || one.is_interface != other.is_interface {
             return false;
         }
-        let within = one.min >= other.min && (other.max.is_none() || one.max.is_some_and(|max| Some(max) <= other.max));
+        let within = is_within((one.min, one.max), (other.min, other.max));
         let others_fit = match (one.additional, other.additional) {
             (_, None) => true,
             (one, Some(other)) => {
@@ -142,7 +146,8 @@ impl Proofs {
         let have = other.fields.iter().filter(|(_, field)| is_sent(field.direction)).all(|(name, field)| {
             if let Some(own) = one.fields.get(name).filter(|field| is_sent(field.direction)) {
                 (!is_required(field.presence) || is_required(own.presence))
-                    && own.arguments == field.arguments
+                    && own.arguments.is_empty()
+                    && field.arguments.is_empty()
                     && self.prove(from, own.set, to, field.set, way, depth)
             } else {
                 let rest = one.additional.unwrap_or(Side::ANY);
@@ -168,13 +173,16 @@ impl Proofs {
         way: Way,
         depth: u32,
     ) -> bool {
-        let within = one.min >= other.min
-            && (other.max.is_none() || one.max.is_some_and(|max| Some(max) <= other.max))
-            && (one.unique || !other.unique);
+        let within = is_within((one.min, one.max), (other.min, other.max)) && (one.unique || !other.unique);
         let at = |list: &Listing, place: usize| list.prefix.get(place).copied().or(list.items).unwrap_or(Side::ANY);
         let length = one.prefix.len().max(other.prefix.len());
         within && (0..=length).all(|place| self.prove(from, at(one, place), to, at(other, place), way, depth))
     }
+}
+
+/// Whether a number between the first two is between the others.
+fn is_within(one: (Option<u64>, Option<u64>), other: (Option<u64>, Option<u64>)) -> bool {
+    one.0 >= other.0 && (other.1.is_none() || one.1.is_some_and(|max| Some(max) <= other.1))
 }
 
 fn scalar(one: &Numbers, other: &Numbers, way: Way) -> bool {

@@ -219,18 +219,16 @@ fn part(input: &Input) -> String {
     }
 }
 
+/// The names of the parameters in an operation's path.
+fn path_names(kind: &OperationKind) -> Vec<&str> {
+    match kind {
+        OperationKind::Http { path, .. } | OperationKind::Channel { address: path, .. } => template(path).1,
+        _ => Vec::new(),
+    }
+}
+
 fn inputs(walk: &mut Walk<'_>, subject: &Subject, was: &Operation, is: &Operation) {
-    let path = |operation: &'_ Operation| -> Vec<String> {
-        let (OperationKind::Http { path, .. } | OperationKind::Channel { address: path, .. }) = &operation.kind else {
-            return Vec::new();
-        };
-        template(path).1.into_iter().map(str::to_owned).collect()
-    };
-    let (old_path, new_path) = (path(was), path(is));
-    let names = |path: &'_ [String]| -> Vec<String> { path.to_vec() };
-    let (old_names, new_names) = (names(&old_path), names(&new_path));
-    let (old_names, new_names): (Vec<&str>, Vec<&str>) =
-        (old_names.iter().map(String::as_str).collect(), new_names.iter().map(String::as_str).collect());
+    let (old_names, new_names) = (path_names(&was.kind), path_names(&is.kind));
     let mut new: BTreeMap<(Place, String), &Input> =
         is.inputs.iter().map(|input| (input_key(input, &new_names), input)).collect();
     let sender = was.kind.is_sent_by_provider();

@@ -390,10 +390,10 @@ fn lists(walk: &mut Walk<'_>, id: u32, way: Way, was: &Listing, is: &Listing) {
     let at = |list: &Listing, place: usize| list.prefix.get(place).copied().or(list.items).unwrap_or(Side::ANY);
     let length = was.prefix.len().max(is.prefix.len());
     for place in 0..length {
-        walk.inside(id, (at(was, place), at(is, place)), way.inside(), &format!("[{place}]"), Spots::default());
+        walk.inside(id, (at(was, place), at(is, place)), way, &format!("[{place}]"), Spots::default());
     }
     let items = (was.items.unwrap_or(Side::ANY), is.items.unwrap_or(Side::ANY));
-    walk.inside(id, items, way.inside(), "[]", Spots::default());
+    walk.inside(id, items, way, "[]", Spots::default());
     let longest = (longest(&mut walk.before, was), longest(&mut walk.after, is));
     let shifts = size_shift("minItems", was.min, is.min, true)
         .into_iter()

@@ -74,7 +74,7 @@ fn both(walk: &mut Walk<'_>, id: u32, way: Way, name: &Text, old: &Field, new: &
     }
     super::tables::facets(walk, id, &step, (old.element, new.element));
     super::graphql::arguments(walk, id, way, &step, old, new);
-    walk.inside(id, (old.set, new.set), way.inside(), &step, spots);
+    walk.inside(id, (old.set, new.set), way, &step, spots);
 }
 
 /// A field that goes only the other way now.
@@ -89,7 +89,7 @@ fn hidden(walk: &mut Walk<'_>, id: u32, way: Way, name: &Text, old: &Field, new:
 
 fn gone(walk: &mut Walk<'_>, id: u32, way: Way, name: &Text, old: &Field, is: &Record) {
     let (spots, step) = (Spots::before(old.element), format!(".{name}"));
-    let is_closed = is.additional.is_some_and(|additional| walk.after.is_never(additional)) && !has_pattern(is, name);
+    let is_closed = is.additional.is_some_and(|additional| walk.after.is_never(additional)) && is.patterns.is_empty();
     if way.is_request() {
         if !old.is_declared {
             let text = "it need not be there any more.";
@@ -112,14 +112,14 @@ fn gone(walk: &mut Walk<'_>, id: u32, way: Way, name: &Text, old: &Field, is: &R
     if let Some(additional) = is.additional
         && !is_closed
     {
-        walk.inside(id, (old.set, additional), way.inside(), &step, spots);
+        walk.inside(id, (old.set, additional), way, &step, spots);
     }
 }
 
 fn added(walk: &mut Walk<'_>, id: u32, way: Way, name: &Text, new: &Field, was: &Record, spots: Spots) {
     let step = format!(".{name}");
     let is_closed =
-        was.additional.is_some_and(|additional| walk.before.is_never(additional)) && !has_pattern(was, name);
+        was.additional.is_some_and(|additional| walk.before.is_never(additional)) && was.patterns.is_empty();
     let (rule, text) = match (way.is_request(), is_required(new.presence)) {
         (true, true) => (&rules::REQUEST_FIELD_REQUIRED_ADDED, "it is new, and must be there."),
         (true, false) => (&rules::REQUEST_FIELD_ADDED, "it is new, and may be left out."),
@@ -134,13 +134,8 @@ fn added(walk: &mut Walk<'_>, id: u32, way: Way, name: &Text, new: &Field, was: 
         && !is_closed
         && new.is_declared
     {
-        walk.inside(id, (additional, new.set), way.inside(), &step, spots);
+        walk.inside(id, (additional, new.set), way, &step, spots);
     }
-}
-
-/// Whether the record has patterns, one of which may be for the name.
-fn has_pattern(record: &Record, _: &Text) -> bool {
-    !record.patterns.is_empty()
 }
 
 /// Fields that are not listed.
@@ -160,7 +155,7 @@ fn others(walk: &mut Walk<'_>, id: u32, way: Way, was: &Record, is: &Record) {
         (true, true) => {}
         (false, false) => {
             let sets = (was.additional.unwrap_or(Side::ANY), is.additional.unwrap_or(Side::ANY));
-            walk.inside(id, sets, way.inside(), ".*", Spots::default());
+            walk.inside(id, sets, way, ".*", Spots::default());
         }
     }
 }
@@ -168,7 +163,7 @@ fn others(walk: &mut Walk<'_>, id: u32, way: Way, was: &Record, is: &Record) {
 fn patterns(walk: &mut Walk<'_>, id: u32, way: Way, was: &Record, is: &Record) {
     for (pattern, old) in &was.patterns {
         if let Some((_, new)) = is.patterns.iter().find(|(other, _)| other == pattern) {
-            walk.inside(id, (*old, *new), way.inside(), &format!(".~{pattern}"), Spots::default());
+            walk.inside(id, (*old, *new), way, &format!(".~{pattern}"), Spots::default());
         } else {
             let rule = way.pick(&rules::REQUEST_CONDITION_REMOVED, &rules::RESPONSE_CONDITION_REMOVED);
             let text = format!("fields that match `{}` are no longer spoken of.", shown(pattern));

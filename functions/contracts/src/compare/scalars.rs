@@ -7,9 +7,6 @@ use super::pair::limit;
 use super::walk::{Spots, Walk, Way};
 use crate::rules;
 
-/// Values that are named in one sentence.
-const SHOWN_MAX: usize = 20;
-
 /// Whether a string of any content fits.
 pub(super) fn takes_any_text(scalar: &Numbers) -> bool {
     scalar.kind == ScalarKind::String
@@ -135,10 +132,7 @@ pub(super) fn values(walk: &mut Walk<'_>, id: u32, way: Way, was: (&[EnumValue],
         }
     }
     let added = new.iter().filter(|value| !is_null(value) && !old.iter().any(|other| other.value == value.value));
-    for (place, value) in added.enumerate() {
-        if place >= SHOWN_MAX * 50 {
-            break;
-        }
+    for value in added {
         let rule = if !way.is_request() && was.1 {
             &rules::RESPONSE_ENUM_VALUE_LISTED
         } else {

@@ -80,7 +80,10 @@ impl<'s> Side<'s> {
             (name.is_empty(), name, id)
         };
         for (id, digest) in (0_u32..).zip(&digests) {
-            first.entry(*digest).and_modify(|known| *known = (*known).min_by_rank(id, &rank)).or_insert(id);
+            let known = first.entry(*digest).or_insert(id);
+            if rank(id) < rank(*known) {
+                *known = id;
+            }
         }
         let canonical = digests.iter().zip(0_u32..).map(|(digest, id)| first.get(digest).copied().unwrap_or(id));
         let canonical = canonical.collect();
@@ -484,17 +487,7 @@ pub(super) fn least<T: Ord>(left: Option<T>, right: Option<T>) -> Option<T> {
     }
 }
 
-trait ByRank {
-    fn min_by_rank<K: Ord>(self, other: u32, rank: &impl Fn(u32) -> K) -> u32;
-}
-
-impl ByRank for u32 {
-    fn min_by_rank<K: Ord>(self, other: u32, rank: &impl Fn(u32) -> K) -> u32 {
-        if rank(other) < rank(self) { other } else { self }
-    }
-}
-
-/// Used by both sides.
+/// Whether something must be there.
 pub(super) fn is_required(presence: Presence) -> bool {
     presence == Presence::Required
 }

@@ -35,11 +35,6 @@ impl Way {
         if self.is_request() { request } else { response }
     }
 
-    /// The same way, for what is inside a value: the parts of a text are no texts.
-    pub(super) fn inside(self) -> Self {
-        self
-    }
-
     /// The other way.
     pub(super) fn back(self) -> Self {
         self.pick(Self::Response, Self::Request)

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use super::foreign::{command, property};
-use super::{Report, Scene, place, word};
+use super::{Report, Scene, place};
 use crate::finding::{Location, Severity};
 
 /// Annotations of one kind that GitHub shows of a step.
@@ -14,7 +14,7 @@ const SHOWN_MAX: usize = 10;
 /// Writes a report.
 pub(super) fn write(report: &Report, scene: &Scene) -> String {
     // Writing to a `String` cannot fail, here and below.
-    let mut out = format!("{}: {}\n", word(report.verdict), report.counts());
+    let mut out = format!("{}: {}\n", report.verdict.word(), report.counts());
     let of = |severity| {
         report.of_severity(severity).map(|finding| {
             (finding.rule, finding.summary.as_str(), place(finding.before.as_ref(), finding.after.as_ref()))

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::foreign::xml;
-use super::{Report, SEVERITIES, Scene, place, word};
+use super::{Report, SEVERITIES, Scene, place};
 use crate::finding::{Location, Severity};
 
 /// Writes a report.
@@ -40,8 +40,11 @@ pub(super) fn write(report: &Report, scene: &Scene) -> String {
     }
     if report.findings.is_empty() && report.not_compared.is_empty() {
         // A file without tests is an error to some readers.
-        let _ =
-            writeln!(out, "<testcase classname=\"contracts\" name=\"{}\" time=\"0\"></testcase>", word(report.verdict));
+        let _ = writeln!(
+            out,
+            "<testcase classname=\"contracts\" name=\"{}\" time=\"0\"></testcase>",
+            report.verdict.word()
+        );
     }
     out.push_str("</testsuite>\n</testsuites>\n");
     out

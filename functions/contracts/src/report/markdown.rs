@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::foreign::markdown;
-use super::{Report, SEVERITIES, Scene, word};
+use super::{Report, SEVERITIES, Scene};
 use crate::finding::Location;
 
 /// Bytes of all of it: a comment on GitHub holds 65,536 characters.
@@ -14,7 +14,7 @@ const OPERATIONS_SHOWN: usize = 50;
 /// Writes a report.
 pub(super) fn write(report: &Report, scene: &Scene) -> String {
     // Writing to a `String` cannot fail, here and below.
-    let mut out = format!("## API changes: {}\n\n{}\n", word(report.verdict), report.counts());
+    let mut out = format!("## API changes: {}\n\n{}\n", report.verdict.word(), report.counts());
     for (severity, name) in SEVERITIES {
         let rows: Vec<Row<'_>> = report
             .of_severity(severity)

@@ -7,7 +7,7 @@ use ring::digest::{SHA256, digest};
 use serde::Serialize;
 
 use super::foreign::{clean, sarif};
-use super::{Report, Scene, place, word};
+use super::{Report, Scene, place};
 use crate::finding::{Location, Severity};
 use crate::pages;
 use crate::rules::{self, Rule};
@@ -217,7 +217,7 @@ pub(super) fn log(report: &Report, scene: &Scene) -> Log {
             column_kind: "unicodeCodePoints",
             invocations: [Invocation { execution_successful: true, tool_execution_notifications: notifications }],
             results,
-            properties: RunProperties { verdict: word(report.verdict) },
+            properties: RunProperties { verdict: report.verdict.word() },
         }],
     }
 }

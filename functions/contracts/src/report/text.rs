@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::foreign::clean;
-use super::{Report, SEVERITIES, word};
+use super::{Report, SEVERITIES};
 use crate::finding::{Location, Severity, Verdict};
 
 /// Operations that are named of one finding.
@@ -19,7 +19,7 @@ pub(super) fn write(report: &Report, color: bool) -> String {
         Verdict::Compatible | Verdict::Identical => "1;32",
     };
     // Writing to a `String` cannot fail, here and below.
-    let _ = writeln!(out, "{}: {}", paint(code, word(report.verdict)), report.counts());
+    let _ = writeln!(out, "{}: {}", paint(code, report.verdict.word()), report.counts());
     for (severity, name) in SEVERITIES {
         let code = match severity {
             Severity::Breaking => "31",

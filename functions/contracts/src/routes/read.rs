@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Method;
 use serde::Deserialize;
 use shared::chassis::hop::{Hop, HopError, Question};
 use shared::problem::{Document, FieldError, Kind, Problem};
-use shared::surface::{PACKED_BYTES_MAX, Surface};
+use shared::surface::{PACKED_BYTES_MAX, Surface, Warning};
 
 use super::asked::{Side, pointer};
 use crate::parcel::{Unpackable, parcel};
-use crate::report::Warning;
 
 /// How long the catalog may take for a document of 32 MB, below the 30 s of the whole call.
 const WITHIN: Duration = Duration::from_secs(20);
@@ -43,6 +43,7 @@ pub(super) async fn read(hop: &Hop, side: &str, document: &Side, format: Option<
     })?;
     let path = format!("/v1/catalog/surfaces{}", parcel.query);
     let question = Question {
+        method: Method::POST,
         path: &path,
         content_type: "application/gzip",
         accept: "application/json",

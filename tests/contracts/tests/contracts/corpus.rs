@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use catalog::readers::{Files, protobuf};
 use catalog::upload::{self, Hint};
 use contracts::compare::{Settings, compare};
-use contracts::finding::{Comparison, Finding, Verdict};
+use contracts::finding::{Comparison, Finding};
 use serde_json::Value;
 use shared::surface::Surface;
 
@@ -58,15 +58,6 @@ fn surface(path: &Path) -> Surface {
     upload::read(&bytes, hint).unwrap_or_else(|refused| panic!("{}: {refused:?}", path.display())).surface
 }
 
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Identical => "identical",
-        Verdict::Compatible => "compatible",
-        Verdict::Dangerous => "dangerous",
-        Verdict::Breaking => "breaking",
-    }
-}
-
 fn strings(value: &Value) -> Vec<&str> {
     value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
@@ -95,7 +86,7 @@ fn verdicts_are_those_of_the_reference_engines() {
             let (id, expected) = (pair["id"].as_str().unwrap(), pair["verdict"].as_str().unwrap());
             let own = strings(&scoring["pairs"]["accept"][id]["verdicts"]);
             let accepted = if own.is_empty() { strings(&scoring["default_accept"][expected]) } else { own };
-            let got = word(compared.verdict);
+            let got = compared.verdict.word();
             all_here += 1.0;
             breaking += f64::from(u8::from(expected == "breaking"));
             if accepted.contains(&got) {

@@ -322,3 +322,12 @@ proptest! {
         prop_assert!(whole.verdict <= Verdict::Compatible, "{first} -> {second} -> {last} {:#?}", whole.findings);
     }
 }
+
+/// A listed value of another kind than the limit speaks of is let through by it, and one of its kind is not.
+#[test]
+fn listed_values_of_several_kinds_are_judged_one_by_one() {
+    let before = json!({"anyOf": [{"enum": [1, "a"]}, {"type": "boolean"}]});
+    let verdict = |limit: u8| compared(&before, &json!({"maxLength": limit}), false).verdict;
+    assert_eq!(verdict(0), Verdict::Breaking);
+    assert!(verdict(1) < Verdict::Breaking);
+}

@@ -3,8 +3,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use shared::text::camel;
+
 use super::ast::{Enum, Message, Reserved};
-use super::fields::camel;
 use super::index::{EnumDef, Index, Loaded, needs_zero};
 use super::lex::Spot;
 use crate::readers::{Refused, Warnings, quote};

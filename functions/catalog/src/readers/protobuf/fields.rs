@@ -3,6 +3,7 @@
 use shared::surface::{
     Direction, ElementId, Field, Json, List, Map, Name, Presence, Scalar, ScalarKind, Shape, Type, TypeId, Value, Words,
 };
+use shared::text::camel;
 
 use super::ast::{self, FieldType, Label};
 use super::index::{Symbol, join};
@@ -29,21 +30,6 @@ fn scalar(name: &str) -> Option<ScalarKind> {
         "bytes" => ScalarKind::Bytes,
         _ => return None,
     })
-}
-
-/// The name of a field in JSON where it does not say one: in camel case.
-pub(super) fn camel(name: &str) -> String {
-    let mut camel = String::with_capacity(name.len());
-    let mut is_upper = false;
-    for c in name.chars() {
-        if c == '_' {
-            is_upper = true;
-        } else {
-            camel.push(if is_upper { c.to_ascii_uppercase() } else { c });
-            is_upper = false;
-        }
-    }
-    camel
 }
 
 impl Author<'_> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use shared::surface::{Choice, ElementId, Field, Presence, Record, Shape, Type};
+use shared::text::camel;
 
 use super::kinds::{self, Cardinality, Kind};
 use super::messages::path;
@@ -240,21 +241,6 @@ impl<'s> Table<'_, 's, '_> {
             self.add(pair.change(&rules::PROTOBUF_FIELD_UTF8_CHANGED, summary).from(Level::Package));
         }
     }
-}
-
-/// A field's name in JSON where it does not say one.
-fn camel(name: &str) -> String {
-    let mut is_upper = false;
-    let mut camel = String::with_capacity(name.len());
-    for c in name.chars() {
-        if c == '_' {
-            is_upper = true;
-        } else {
-            camel.push(if is_upper { c.to_ascii_uppercase() } else { c });
-            is_upper = false;
-        }
-    }
-    camel
 }
 
 /// The number of a value, or of the default, of an enumeration.
