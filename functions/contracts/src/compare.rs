@@ -28,6 +28,7 @@ mod tables;
 mod unreached;
 mod walk;
 
+pub use operations::operation_keys;
 use shared::surface::{Format, Surface};
 
 use crate::finding::{Comparison, Severity, Verdict};

@@ -1,10 +1,10 @@
 //! What a comparison says.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// What a change does to callers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// No caller notices, or callers gain something.
@@ -43,7 +43,7 @@ impl Verdict {
 }
 
 /// Where something stands in one of the two documents.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct Location {
     /// The path of the file.
     pub file: String,
@@ -75,7 +75,7 @@ pub struct Finding {
 }
 
 /// Something that was not compared, so that nobody can say what it does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NotCompared {
     /// What, and why, in one sentence for people.
     pub summary: String,

@@ -4,6 +4,7 @@
 //! place, which the property tests of this module hold.
 
 mod annotations;
+mod check;
 mod foreign;
 mod junit;
 mod markdown;
@@ -13,7 +14,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared::chassis::sent::quality;
 use shared::surface::{Surface, Warning};
 use utoipa::ToSchema;
@@ -21,7 +22,7 @@ use utoipa::ToSchema;
 use crate::finding::{Comparison, Finding, Location, NotCompared, Severity, Verdict};
 
 /// The warnings of both documents, at most 101 each.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Warnings {
     /// Of the earlier document.
     pub before: Vec<Warning>,
@@ -40,6 +41,12 @@ pub struct Report {
     pub not_compared: Vec<NotCompared>,
     /// What is wrong with the documents themselves.
     pub warnings: Warnings,
+    /// What a check says, in the place of the verdict; JSON of a check is its own.
+    #[serde(skip)]
+    pub headline: Option<String>,
+    /// Lines that follow it.
+    #[serde(skip)]
+    pub notes: Vec<String>,
 }
 
 /// What a report is about, for those forms that need it.
@@ -86,7 +93,12 @@ impl Report {
     #[must_use]
     pub fn of(comparison: Comparison, warnings: Warnings) -> Self {
         let Comparison { verdict, findings, not_compared } = comparison;
-        Self { verdict, findings, not_compared, warnings }
+        Self { verdict, findings, not_compared, warnings, headline: None, notes: Vec::new() }
+    }
+
+    /// What the whole of it says.
+    fn headline(&self) -> &str {
+        self.headline.as_deref().unwrap_or_else(|| self.verdict.word())
     }
 
     fn of_severity(&self, severity: Severity) -> impl Iterator<Item = &Finding> {

@@ -89,8 +89,10 @@ impl Hop {
     /// Asks for something large: whatever the body is, and with an answer that may come packed.
     pub async fn ask(&self, question: Question<'_>) -> Result<Vec<u8>, HopError> {
         let path = question.path;
+        let content_type =
+            HeaderValue::from_str(question.content_type).map_err(|error| HopError::Away(format!("{path}: {error}")))?;
         let headers = HeaderMap::from_iter([
-            (CONTENT_TYPE, HeaderValue::from_static(question.content_type)),
+            (CONTENT_TYPE, content_type),
             (ACCEPT, HeaderValue::from_static(question.accept)),
             (ACCEPT_ENCODING, HeaderValue::from_static("gzip")),
         ]);
@@ -146,7 +148,7 @@ pub struct Question<'a> {
     /// Where, with its query.
     pub path: &'a str,
     /// What the body is.
-    pub content_type: &'static str,
+    pub content_type: &'a str,
     /// What the answer shall be.
     pub accept: &'static str,
     /// The body.

@@ -97,6 +97,11 @@ fn key(kind: &OperationKind) -> String {
     }
 }
 
+/// The operations of a surface by what callers call, with their ids.
+pub fn operation_keys(surface: &Surface) -> impl Iterator<Item = (String, &str)> {
+    surface.operations.iter().map(|operation| (key(&operation.kind), &*operation.id))
+}
+
 /// What an operation is called for people.
 fn words(kind: &OperationKind) -> String {
     match kind {

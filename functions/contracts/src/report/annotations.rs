@@ -14,7 +14,7 @@ const SHOWN_MAX: usize = 10;
 /// Writes a report.
 pub(super) fn write(report: &Report, scene: &Scene) -> String {
     // Writing to a `String` cannot fail, here and below.
-    let mut out = format!("{}: {}\n", report.verdict.word(), report.counts());
+    let mut out = format!("{}: {}\n", report.headline(), report.counts());
     let of = |severity| {
         report.of_severity(severity).map(|finding| {
             (finding.rule, finding.summary.as_str(), place(finding.before.as_ref(), finding.after.as_ref()))

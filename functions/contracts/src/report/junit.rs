@@ -43,7 +43,7 @@ pub(super) fn write(report: &Report, scene: &Scene) -> String {
         let _ = writeln!(
             out,
             "<testcase classname=\"contracts\" name=\"{}\" time=\"0\"></testcase>",
-            report.verdict.word()
+            report.headline()
         );
     }
     out.push_str("</testsuite>\n</testsuites>\n");

@@ -14,7 +14,10 @@ const OPERATIONS_SHOWN: usize = 50;
 /// Writes a report.
 pub(super) fn write(report: &Report, scene: &Scene) -> String {
     // Writing to a `String` cannot fail, here and below.
-    let mut out = format!("## API changes: {}\n\n{}\n", report.verdict.word(), report.counts());
+    let mut out = format!("## API changes: {}\n\n{}\n", report.headline(), report.counts());
+    for note in &report.notes {
+        let _ = writeln!(out, "\n{}", markdown(note));
+    }
     for (severity, name) in SEVERITIES {
         let rows: Vec<Row<'_>> = report
             .of_severity(severity)

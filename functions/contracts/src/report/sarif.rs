@@ -40,7 +40,7 @@ struct Run {
 
 #[derive(Serialize)]
 struct RunProperties {
-    verdict: &'static str,
+    verdict: String,
 }
 
 #[derive(Serialize)]
@@ -217,7 +217,7 @@ pub(super) fn log(report: &Report, scene: &Scene) -> Log {
             column_kind: "unicodeCodePoints",
             invocations: [Invocation { execution_successful: true, tool_execution_notifications: notifications }],
             results,
-            properties: RunProperties { verdict: report.verdict.word() },
+            properties: RunProperties { verdict: report.headline().to_owned() },
         }],
     }
 }

@@ -18,6 +18,8 @@ fn report(summary: &str, file: &str, pointer: &str, operation: &str) -> Report {
     };
     Report {
         verdict: Verdict::Breaking,
+        headline: None,
+        notes: vec![],
         findings: vec![
             finding(&rules::RESPONSE_FIELD_REMOVED, place(12, 9), None, "a"),
             finding(&rules::RESPONSE_ENUM_VALUE_ADDED, place(3, 5), place(4, 5), "b"),
@@ -132,7 +134,7 @@ operation: listPets
 ";
     assert_eq!(written(Form::Junit, &plain(), false), wanted);
     let nothing =
-        Report { verdict: Verdict::Identical, findings: vec![], not_compared: vec![], warnings: Warnings::default() };
+        Report { verdict: Verdict::Identical, findings: vec![], not_compared: vec![], warnings: Warnings::default(), headline: None, notes: vec![] };
     let text = written(Form::Xml, &nothing, false);
     assert!(text.contains("tests=\"1\" failures=\"0\"") && text.contains("name=\"identical\""), "{text}");
 }
@@ -360,7 +362,7 @@ fn reference_schema_of_sarif_accepts_every_log() {
     let packages =
         std::env::var_os("DOORWAY_NODE_PACKAGES").expect("DOORWAY_NODE_PACKAGES names the folder of node's packages");
     let nothing =
-        Report { verdict: Verdict::Identical, findings: vec![], not_compared: vec![], warnings: Warnings::default() };
+        Report { verdict: Verdict::Identical, findings: vec![], not_compared: vec![], warnings: Warnings::default(), headline: None, notes: vec![] };
     let mut many = plain();
     many.findings = vec![many.findings[0].clone(); 6_000];
     let odd = report("a [b](c) {0} \u{1b}\n\\", "a b/\u{e9}%#?.yaml", "", "");

@@ -19,7 +19,10 @@ pub(super) fn write(report: &Report, color: bool) -> String {
         Verdict::Compatible | Verdict::Identical => "1;32",
     };
     // Writing to a `String` cannot fail, here and below.
-    let _ = writeln!(out, "{}: {}", paint(code, report.verdict.word()), report.counts());
+    let _ = writeln!(out, "{}: {}", paint(code, report.headline()), report.counts());
+    for note in &report.notes {
+        let _ = writeln!(out, "{}", clean(note));
+    }
     for (severity, name) in SEVERITIES {
         let code = match severity {
             Severity::Breaking => "31",
