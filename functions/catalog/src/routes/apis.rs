@@ -17,6 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::views::ApiView;
 use super::{ApiName, Field, ServiceName, revised, tell_door};
 use crate::AppState;
+use crate::domain::gate;
 use crate::domain::{Cors, HttpUrl, ORIGINS_MAX, PARTNERS_MAX, ServiceRef};
 use crate::error::Error;
 use crate::graph;
@@ -162,7 +163,8 @@ pub(super) async fn get_api(
     Path(api): Path<ApiName>,
 ) -> Result<Reply, Problem> {
     let api = app.store.api(caller.organization.id, &api).await?.ok_or(Error::NotFound)?;
-    revised(&ApiView::from(&api), api.revision)
+    let policy = app.store.policy(api.id).await?;
+    revised(&ApiView::from(&api).checked(gate::mode(&api, policy.as_ref())), api.revision)
 }
 
 /// A change of an API: what is left out stays; `null` removes.
