@@ -44,9 +44,7 @@ pub struct CheckState {
 }
 
 /// Whether an API's versions are published only after a check that they pass.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckMode {
     /// A passing check of the document against the published version is needed.

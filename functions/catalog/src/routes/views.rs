@@ -66,7 +66,7 @@ pub(super) struct ApiView {
     /// The version that the door serves: the one published last.
     #[serde(skip_serializing_if = "Option::is_none")]
     current: Option<Current>,
-    /// Whether another document is published only after a check that it passes against the current version. Where one API is read.
+    /// Whether another document is published only after a check that it passes against the current version. Not shown in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     check: Option<CheckMode>,
     /// When it was made.

@@ -298,6 +298,9 @@ async fn a_policy_lifts_the_check_and_brings_it_back() {
     assert_eq!(shown().await, "required");
     set(&house, "weather", 1, CheckMode::Off).await;
     assert_eq!(shown().await, "off");
+    let change = json!({"name": "Sky"}).to_string();
+    let changed = house.call(OWNER, "PATCH /v1/catalog/apis/weather", &[("if-match", "\"2\"")], &change).await;
+    assert_eq!(changed.is(200), house.get(OWNER, "/v1/catalog/apis/weather").await.is(200));
     publish(&house, "2.0.0").await.is(200);
     set(&house, "weather", 2, CheckMode::Required).await;
     // The older one comes once more.
