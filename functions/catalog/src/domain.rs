@@ -2,6 +2,7 @@
 
 pub mod document;
 mod entry;
+pub mod gate;
 mod names;
 mod operation;
 pub mod routes;

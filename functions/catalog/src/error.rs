@@ -3,6 +3,7 @@
 use shared::chassis::table::StoreError;
 use shared::problem::{FieldError, Kind, Problem};
 
+use crate::domain::gate::Held;
 use crate::upload::Refused;
 
 /// Why something was not done.
@@ -14,6 +15,8 @@ pub(crate) enum Error {
     Taken { pointer: &'static str, detail: String },
     #[error("{detail}")]
     State { pointer: Option<&'static str>, detail: String },
+    #[error("{detail}")]
+    Held { held: Held, detail: String },
     #[error("changed in the meantime")]
     Stale,
     #[error("several changes at once")]
@@ -44,6 +47,15 @@ impl From<Error> for Problem {
             Error::Taken { pointer, detail } => Self::exists(pointer, detail),
             Error::State { pointer: None, detail } => Self::state(detail),
             Error::State { pointer: Some(pointer), detail } => Self::state(detail.clone()).field(pointer, detail),
+            Error::Held { held, detail } => {
+                let kind = match held {
+                    Held::Unchecked | Held::Ended(_) => Kind::CheckRequired,
+                    Held::Pending(_) => Kind::CheckPending,
+                    Held::Failed(_) => Kind::CheckFailed,
+                };
+                let problem = Self::new(kind, detail.clone()).field("/path/version", detail);
+                if matches!(held, Held::Pending(_)) { problem.retry_after_s(1) } else { problem }
+            }
             Error::Stale => Self::new(
                 Kind::PreconditionFailed,
                 "It was changed since you read it: read it again, and send the new `ETag` as `If-Match`.",

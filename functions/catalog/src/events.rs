@@ -1,9 +1,41 @@
-//! What the catalog tells: the public states of its resources. It reacts to no one.
+//! What the catalog tells: the public states of its resources. What it follows: the checks of documents and the policies of APIs, which
+//! `contracts` tells.
+
+use shared::chassis::EventError;
+use shared::event::{
+    ApiState, CheckState, Envelope, PolicyState, Route, RoutesState, ServiceState, State, VersionState,
+};
 
 use crate::domain::Operation;
-use shared::event::{ApiState, Route, RoutesState, ServiceState, VersionState};
-
 use crate::domain::{Api, Service, Version, routes};
+use crate::store::Store;
+
+/// Keeps what was told. Neither order nor repetition matters.
+pub(crate) async fn on_event(store: &Store, envelope: &Envelope) -> Result<(), EventError> {
+    match envelope.kind.as_str() {
+        // Neither is ever gone: a tombstone says nothing.
+        CheckState::TYPE => {
+            if let Some(check) = envelope.state::<CheckState>()? {
+                if check.document_sha256.len() != 64 || !check.document_sha256.bytes().all(is_digit) {
+                    return Err(EventError::NotUnderstood(format!("the digest of {}", check.id)));
+                }
+                store.keep_check(&check).await?;
+            }
+        }
+        PolicyState::TYPE => {
+            if let Some(policy) = envelope.state::<PolicyState>()? {
+                store.keep_policy(&policy).await?;
+            }
+        }
+        kind => return Err(EventError::NotUnderstood(format!("the event type `{kind}`"))),
+    }
+    Ok(())
+}
+
+/// A hexadecimal digit as digests are written here.
+fn is_digit(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+}
 
 pub(crate) fn service_state(service: &Service) -> ServiceState {
     ServiceState {

@@ -8,6 +8,8 @@
 //!   not there.
 //! - `draft` → `published` → `deprecated` → `retired`. The version published last is the API's **current** one, whose routes the door serves;
 //!   publishing an older one again goes back to it. When the current version retires, the one published before it takes its place.
+//! - An API with a current version gives it up only for what was checked against it: publishing another document needs a passing check of its digest
+//!   against that version, unless the API's policy says `off` ([`domain::gate`]). Checks and policies are events of `contracts`, whom the catalog never asks.
 //! - Every change that the door must know (publishing, deprecating, retiring, another upstream) is told to the gateway before it is answered,
 //!   and once more by the events in the outbox. When the door could not be told, the answer is 503 and sending the request again tells it again.
 //! - The search goes over services, APIs, and the operations, types and fields of an API's current version, or of its newest draft while nothing was
@@ -32,9 +34,11 @@ pub mod upload;
 
 use shared::chassis::hop::Hops;
 use shared::chassis::table::Table;
-use shared::chassis::{Environment, Function, Request, Response};
+use shared::chassis::{Environment, EventError, Function, Request, Response};
+use shared::event::Envelope;
 use shared::page::Pages;
 use shared::seal::Secret;
+use shared::time::Time;
 
 pub use events::{api_state, routes_states, version_state};
 pub use store::Store;
@@ -56,6 +60,7 @@ pub(crate) struct AppState {
 pub struct App {
     table: Table,
     router: axum::Router,
+    store: Store,
 }
 
 impl App {
@@ -68,8 +73,8 @@ impl App {
             hops: Hops::default(),
             door: door.clone(),
         };
-        let table = environment.table;
-        Self { table, router: shared::chassis::document::finish(routes::routes(), state, NAME, DESCRIPTION) }
+        let (table, store) = (environment.table, state.store.clone());
+        Self { table, router: shared::chassis::document::finish(routes::routes(), state, NAME, DESCRIPTION), store }
     }
 }
 
@@ -86,6 +91,10 @@ impl Function for App {
 
     fn tells(&self) -> Option<&Table> {
         Some(&self.table)
+    }
+
+    async fn event(&self, envelope: Envelope, _: Time) -> Result<(), EventError> {
+        events::on_event(&self.store, &envelope).await
     }
 }
 

@@ -10,6 +10,8 @@
 //! | `{api id}` | `VERSION#{number}` | a version |
 //! | `{api id}` | `LABEL#{name}` | the number of the version of that name |
 //! | `{api id}` | `COUNTER` | how many versions there are, and which one the search goes over, with its title |
+//! | `{api id}` | `CHECK#{document's SHA-256}#{version id, none}#COMPLETE`, `…#PENDING` | the newest check of a document against a version, and the newest that is not complete; 90 days |
+//! | `{api id}` | `POLICY` | the newest policy of the API |
 //! | `{version id}` | `NAME` | where the version is |
 //! | `{version id}` | `CHUNK#{n}`, `OPERATIONS#{n}`, `ENTRIES#{n}`, `WARNINGS` | its packed document, its operations by 25, its types and fields by 100, its warnings |
 //! | `FIND#{organization}#{first letter}` | `{word}#{api id}#{version id}` | the numbers of the operations, types and fields with a word |
@@ -17,6 +19,7 @@
 
 mod apis;
 mod batch;
+mod checks;
 mod content;
 mod search;
 mod services;

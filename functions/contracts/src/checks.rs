@@ -292,7 +292,8 @@ pub fn judge(comparison: &Comparison, scales: &Scales<'_>) -> Judgement {
             }
         };
         let shown = room.min(CALLERS_SHOWN);
-        let views: Vec<_> = callers.iter().take(shown).map(|(caller, calls, last)| caller.view(*calls, *last)).collect();
+        let views: Vec<_> =
+            callers.iter().take(shown).map(|(caller, calls, last)| caller.view(*calls, *last)).collect();
         room -= views.len();
         let calls: Vec<u64> = callers.iter().map(|(_, calls, _)| *calls).collect();
         findings.push(shown_finding(finding, effect, &reached, &calls, views));
@@ -376,7 +377,9 @@ fn verdict(comparison: &Comparison, findings: &[CheckFinding]) -> CheckVerdict {
         CheckVerdict::Incomplete
     } else if breaks(Effect::Unused) {
         CheckVerdict::BreakingUnused
-    } else if findings.iter().any(|finding| finding.severity > Severity::Compatible) || !comparison.not_compared.is_empty() {
+    } else if findings.iter().any(|finding| finding.severity > Severity::Compatible)
+        || !comparison.not_compared.is_empty()
+    {
         CheckVerdict::Dangerous
     } else {
         CheckVerdict::Compatible
@@ -440,7 +443,8 @@ fn semver(findings: &[CheckFinding], scales: &Scales<'_>, reasons: &mut Vec<Reas
 fn may_go(removal: &Removal, operations: &BTreeSet<&str>, scales: &Scales<'_>) -> bool {
     let ago = |days: u32| scales.now.plus_ms(-i64::from(days) * DAY_MS);
     let deprecated = removal.deprecated_days.is_some_and(|days| {
-        let is_long = |operation: &&str| scales.deprecated_since.get(*operation).is_some_and(|since| *since <= ago(days));
+        let is_long =
+            |operation: &&str| scales.deprecated_since.get(*operation).is_some_and(|since| *since <= ago(days));
         !operations.is_empty() && operations.iter().all(is_long)
     });
     let is_over = removal.after_sunset && scales.sunset_at.is_some_and(|at| at <= scales.now);

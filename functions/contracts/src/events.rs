@@ -94,12 +94,24 @@ async fn all(
     }
     let subscribers = store.subscribers(api.id).await?;
     let whom = subscribers.into_iter().map(|subscriber| (subscriber.subscription, subscriber.organization.id));
-    tell(store, whom.collect(), |subscription, organization| notice(api, version, kind, (subscription, organization), None, at), now).await?;
+    tell(
+        store,
+        whom.collect(),
+        |subscription, organization| notice(api, version, kind, (subscription, organization), None, at),
+        now,
+    )
+    .await?;
     Ok(store.announced(api.id, what, at).await?)
 }
 
 /// Tells those whose calls a published version changes, as the check with which it was published found them.
-async fn changed(store: &Store, api: &ApiState, version: &Version, published_at: Time, now: Time) -> Result<(), EventError> {
+async fn changed(
+    store: &Store,
+    api: &ApiState,
+    version: &Version,
+    published_at: Time,
+    now: Time,
+) -> Result<(), EventError> {
     let what = format!("change#{}#{}", version.id, published_at.ms());
     if store.was_announced(api.id, &what).await? {
         return Ok(());

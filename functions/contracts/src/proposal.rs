@@ -143,14 +143,19 @@ struct Ground<'a> {
 impl Ground<'_> {
     async fn judged(&self, before: &Surface, after: &Surface) -> Result<(Judgement, Vec<NotCompared>, Known), Problem> {
         if before.format != after.format {
-            let detail = format!("The published version is {:?}, and the document is {:?}: a version of another format is another API.", before.format, after.format);
+            let detail = format!(
+                "The published version is {:?}, and the document is {:?}: a version of another format is another API.",
+                before.format, after.format
+            );
             return Err(Problem::new(shared::problem::Kind::StateConflict, detail));
         }
         let policy = &self.policy.policy;
         let mut comparison = compare(before, after, Settings { level: policy.level });
         policy.apply(&mut comparison);
         let published = Published::of(before, after);
-        let known = self.known(&published, &checks::asked(&comparison, &published), self.window, needs_callers(&comparison)).await;
+        let known = self
+            .known(&published, &checks::asked(&comparison, &published), self.window, needs_callers(&comparison))
+            .await;
         let silence = match policy.removal.and_then(|removal| removal.silent_days) {
             Some(days) => {
                 let removed = checks::removed(&comparison, &published);

@@ -9,7 +9,7 @@ fn party(slug: &str) -> Party {
     Party { id: OrganizationId::new(), slug: slug.parse().unwrap() }
 }
 
-fn api(visibility: Visibility) -> Api {
+pub(super) fn api(visibility: Visibility) -> Api {
     let now = Time::from_ms(1_800_000_000_000);
     Api {
         id: ApiId::new(),
@@ -29,7 +29,7 @@ fn api(visibility: Visibility) -> Api {
     }
 }
 
-fn version(api: &Api) -> Version {
+pub(super) fn version(api: &Api) -> Version {
     let document = Document {
         format: "openapi".into(),
         format_version: "3.1.0".into(),

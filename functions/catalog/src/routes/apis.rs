@@ -17,7 +17,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::views::ApiView;
 use super::{ApiName, Field, ServiceName, revised, tell_door};
 use crate::AppState;
-use crate::domain::{Cors, HttpUrl, ORIGINS_MAX, PARTNERS_MAX, ServiceRef};
+use crate::domain::gate;
+use crate::domain::{Api, Cors, HttpUrl, ORIGINS_MAX, PARTNERS_MAX, ServiceRef};
 use crate::error::Error;
 use crate::graph;
 use crate::store::{NewApi, Writer};
@@ -99,8 +100,10 @@ pub(super) async fn create_api(
         cors: body.cors.map(cors).transpose()?,
     };
     let writer = Writer { organization: &caller.organization, now: context.now, idempotency: idempotency.as_ref() };
-    let present = |api: &crate::domain::Api| {
-        Ok(Reply::created(&ApiView::from(api), format!("/v1/catalog/apis/{}", api.id))?.revision(api.revision))
+    let present = |api: &Api| {
+        // Nobody had an occasion to set its policy.
+        let view = ApiView::from(api).checked(gate::mode(api, None));
+        Ok(Reply::created(&view, format!("/v1/catalog/apis/{}", api.id))?.revision(api.revision))
     };
     Ok(app.store.create_api(new, &writer, present).await?)
 }
@@ -162,7 +165,13 @@ pub(super) async fn get_api(
     Path(api): Path<ApiName>,
 ) -> Result<Reply, Problem> {
     let api = app.store.api(caller.organization.id, &api).await?.ok_or(Error::NotFound)?;
-    revised(&ApiView::from(&api), api.revision)
+    revised(&view(&app, &api).await?, api.revision)
+}
+
+/// An API alone, with what its publishing goes by.
+async fn view(app: &AppState, api: &Api) -> Result<ApiView, Problem> {
+    let policy = app.store.policy(api.id).await?;
+    Ok(ApiView::from(api).checked(gate::mode(api, policy.as_ref())))
 }
 
 /// A change of an API: what is left out stays; `null` removes.
@@ -231,7 +240,7 @@ pub(super) async fn update_api(
         }
         api.revision += 1;
         api.updated_at = context.now;
-        let reply = revised(&ApiView::from(&api), api.revision)?;
+        let reply = revised(&view(&app, &api).await?, api.revision)?;
         let writer = Writer { organization: &caller.organization, now: context.now, idempotency: idempotency.as_ref() };
         let replaced = app.store.replace_api((&before, &api), &writer, reply).await;
         if replaced.is_err() {

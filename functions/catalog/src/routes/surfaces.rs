@@ -8,6 +8,7 @@ use shared::chassis::extract::{Caller, Query, body};
 use shared::chassis::sent::sent;
 use shared::principal::needs;
 use shared::problem::Problem;
+use shared::seal::sha256_hex;
 use utoipa::IntoParams;
 
 use super::versions::unpacked;
@@ -33,7 +34,7 @@ pub(super) struct SurfaceQuery {
 }
 
 /// Reads a document as an upload is read, and answers its surface. Nothing is kept. As JSON (packed: `v`, `digest`, `texts`, `tables`, beside the
-/// `warnings`), as `text/plain` for people, or its types as a diagram, `text/vnd.mermaid`.
+/// `warnings` and the document's `document_sha256`), as `text/plain` for people, or its types as a diagram, `text/vnd.mermaid`.
 #[utoipa::path(post, path = "/v1/catalog/surfaces", operation_id = "read_surface", tag = "surfaces", security(("token" = ["catalog:read"])),
     params(SurfaceQuery),
     request_body(description = "A document as it is uploaded as a version.",
@@ -50,20 +51,21 @@ pub(super) async fn read_surface(
     let bytes = opened.as_ref().map_or(&body[..], |(bytes, _)| bytes);
     let (format, filename) = (query.format.as_deref(), query.filename.as_deref());
     let read = upload::read(bytes, Hint { format, filename, root: query.root.as_deref() }).map_err(Error::from)?;
-    show(&read, &headers)
+    show(&read, &sha256_hex(bytes), &headers)
 }
 
-/// A surface as this receiver can take it.
-pub(super) fn show(read: &Document, headers: &HeaderMap) -> Result<Response, Problem> {
+/// A surface as this receiver can take it, with the digest that a version with this document has.
+pub(super) fn show(read: &Document, document_sha256: &str, headers: &HeaderMap) -> Result<Response, Problem> {
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
     let (content_type, bytes) = match document::showing(accept) {
         Showing::Text => ("text/plain; charset=utf-8", summary::text(&read.surface).into_bytes()),
         Showing::Diagram => ("text/vnd.mermaid; charset=utf-8", summary::mermaid(&read.surface).into_bytes()),
         Showing::Packed => {
-            // The warnings go first, in the same object.
+            // These go first, in the same object.
             let warnings = serde_json::to_string(&read.warnings).map_err(Problem::internal)?;
             let packed = read.surface.pack();
-            let mut bytes = format!("{{\"warnings\":{warnings},").into_bytes();
+            let mut bytes =
+                format!("{{\"warnings\":{warnings},\"document_sha256\":\"{document_sha256}\",").into_bytes();
             bytes.extend_from_slice(packed.get(1..).unwrap_or_default());
             ("application/json", bytes)
         }

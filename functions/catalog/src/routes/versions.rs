@@ -258,7 +258,7 @@ pub(super) async fn get_document(
 }
 
 /// Shows a version's surface: its operations and types, whatever the format. As JSON (packed: `v`, `digest`, `texts`, `tables`, beside the
-/// `warnings`), as `text/plain` for people, or its types as a diagram, `text/vnd.mermaid`.
+/// `warnings` and the document's `document_sha256`), as `text/plain` for people, or its types as a diagram, `text/vnd.mermaid`.
 #[utoipa::path(get, path = "/v1/catalog/apis/{api}/versions/{version}/surface", operation_id = "get_surface", tag = "versions", security(("token" = ["catalog:read"])),
     params(("api" = ApiName, Path), ("version" = VersionName, Path)),
     responses((status = 200, description = "The surface.", content(("application/json"), ("text/plain"), ("text/vnd.mermaid"), ("application/gzip")))))]
@@ -274,7 +274,7 @@ pub(super) async fn get_surface(
     let root = Some(&*version.root).filter(|root| !root.is_empty());
     let hint = Hint { format: Some(&version.format), filename: None, root };
     let read = upload::read(&bytes, hint).map_err(Error::from)?;
-    surfaces::show(&read, &headers)
+    surfaces::show(&read, &version.document_sha256, &headers)
 }
 
 /// A document as this receiver can take it.
@@ -365,6 +365,7 @@ async fn change(
 }
 
 /// Publishes a version: it becomes the API's current one, whose routes the door serves when this is answered. Publishing an older one goes back to it.
+/// Another document than the current version's needs a passing check against it (`POST /v1/contracts/checks`), unless the API's policy is `off`.
 #[utoipa::path(post, path = "/v1/catalog/apis/{api}/versions/{version}/publish", operation_id = "publish_version", tag = "versions", security(("token" = ["catalog:write"])),
     params(("api" = ApiName, Path), ("version" = VersionName, Path)), responses((status = 200, body = VersionWithWarnings, headers(("ETag" = String)))))]
 pub(super) async fn publish_version(

@@ -1,7 +1,7 @@
 //! What is shown of an API and a version, to its own organization and to others.
 
 use serde::Serialize;
-use shared::event::{VersionPhase, Visibility};
+use shared::event::{CheckMode, VersionPhase, Visibility};
 use shared::id::{ApiId, VersionId};
 use shared::principal::Party;
 use shared::slug::Slug;
@@ -66,6 +66,9 @@ pub(super) struct ApiView {
     /// The version that the door serves: the one published last.
     #[serde(skip_serializing_if = "Option::is_none")]
     current: Option<Current>,
+    /// Whether another document is published only after a check that it passes against the current version. Not shown in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check: Option<CheckMode>,
     /// When it was made.
     created_at: Time,
     /// When it was last changed.
@@ -86,9 +89,17 @@ impl From<&Api> for ApiView {
             upstream_url: api.upstream_url.clone(),
             cors: api.cors.clone(),
             current: current(api),
+            check: None,
             created_at: api.created_at,
             updated_at: api.updated_at,
         }
+    }
+}
+
+impl ApiView {
+    /// With what its publishing goes by.
+    pub(super) fn checked(self, mode: CheckMode) -> Self {
+        Self { check: Some(mode), ..self }
     }
 }
 

@@ -79,7 +79,7 @@ pub(crate) struct Changed {
     pub(crate) concerns_door: bool,
 }
 
-fn version_row(number: u32) -> String {
+pub(super) fn version_row(number: u32) -> String {
     format!("VERSION#{number:08}")
 }
 
@@ -282,6 +282,9 @@ impl Store {
                 Change::Retire => version.retire(is_current, writer.now),
             };
             step.map_err(|step| Error::State { pointer: None, detail: step.to_string() })?;
+            if matches!(change, Change::Publish) {
+                self.require_check(&api, &version, writer.now).await?;
+            }
             let current = match change {
                 Change::Publish => Some(version.as_current()),
                 Change::Deprecate { .. } if is_current => Some(version.as_current()),

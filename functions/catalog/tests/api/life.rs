@@ -3,10 +3,10 @@
 use house::{Who, party};
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
-use shared::event::{ApiState, RoutesState, VersionPhase, VersionState};
+use shared::event::{ApiState, CheckMode, RoutesState, VersionPhase, VersionState};
 use shared::principal::Role;
 
-use crate::{House, WEATHER, member, new, upload};
+use crate::{House, WEATHER, checks, member, new, upload};
 
 async fn weather(house: &House, who: Who<'_>) -> Value {
     let api =
@@ -151,6 +151,7 @@ async fn a_version_is_deprecated_before_it_retires_and_the_one_before_takes_its_
     step("1.0.0", "publish", json!({})).await.is(200);
     assert_eq!(search("forecast").await, ["1.0.0"], "what is published is what is found");
     assert_eq!(search("prognosis").await, ["2.0.0"; 0] as [&str; 0]);
+    checks::set(&house, "weather", 1, CheckMode::Off).await;
     step("2.0.0", "publish", json!({})).await.is(200);
     assert_eq!(current().await, "2.0.0");
     assert_eq!(search("prognosis").await, ["2.0.0"]);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)] // Helpers of tests are tests.
 
+mod checks;
 mod generated;
 mod imports;
 mod large;

@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use house::Who;
 use serde_json::json;
 use shared::principal::Role;
+use shared::seal::sha256_hex;
 use shared::surface::{OperationKind, Surface};
 
 use crate::{House, WEATHER, member, new, upload};
@@ -65,7 +66,9 @@ async fn one_surface_comes_of_one_file_and_of_many() {
     let (status, zipped) = read(&house, who, "", "application/json", &zip(&files)).await;
     assert_eq!(status, 200, "{}", String::from_utf8_lossy(&zipped));
     let surface = Surface::unpack(&zipped).unwrap();
+    let digest = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).unwrap()["document_sha256"].clone();
     assert_eq!(serde_json::from_slice::<serde_json::Value>(&zipped).unwrap()["warnings"], json!([]));
+    assert_eq!(digest(&zipped), sha256_hex(&zip(&files)));
     assert!(matches!(&surface.operations[0].kind, OperationKind::Http { path, .. } if &**path == "/pets/{id}"));
     assert_eq!(surface.position(surface.operations[0].element).unwrap().line, 5);
     let (_, tarred) = read(&house, who, "?root=api/openapi.yaml", "application/json", &tar(&files, None)).await;
@@ -91,10 +94,44 @@ async fn one_surface_comes_of_one_file_and_of_many() {
     let shown = house.get(who, "/v1/catalog/apis/pets/versions/1/surface").await;
     assert_eq!(shown.status, 200);
     assert_eq!(Surface::unpack(&shown.bytes).unwrap(), surface);
+    assert_eq!((&digest(&shown.bytes), &digest(&zipped)), (&version["document_sha256"], &version["document_sha256"]));
     let document = house.get(who, "/v1/catalog/apis/pets/versions/1/document").await;
     assert_eq!((document.bytes, document.headers["content-type"].as_str()), (zip(&files), "application/zip"));
     let stranger = member("globex", Role::Owner);
     assert_eq!(house.get(stranger, "/v1/catalog/apis/pets/versions/1/surface").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_surface_names_the_digest_that_a_version_of_the_same_bytes_has_however_they_are_packed() {
+    let house = new().await;
+    let who = member("acme", Role::Owner);
+    house.post(who, "/v1/catalog/apis", &json!({"slug": "weather", "name": "Weather"})).await.is(201);
+    let tarred = tar(&[("openapi.yaml", WEATHER.as_bytes())], None);
+    for (number, (document, digest)) in [
+        // The first from `sha256sum`.
+        (WEATHER.as_bytes(), "bbc400053d46a4a6f8de1dd431276f0fc8b6479561bf2384ddc1665acede5ec4".to_owned()),
+        (&tarred, sha256_hex(&tarred)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let packed = catalog::domain::document::pack(document).unwrap();
+        for (name, content_type, body) in [
+            ("plain", "application/octet-stream", document),
+            ("packed", "application/gzip", &packed[..]),
+            ("unnamed", "application/octet-stream", &packed[..]),
+        ] {
+            let headers = [("content-type", content_type), ("accept", "application/json")];
+            let surface = house.call(who, "POST /v1/catalog/surfaces", &headers, body).await;
+            assert_eq!(surface.is(200)["document_sha256"], digest, "{name}");
+            let line = format!("POST /v1/catalog/apis/weather/versions?version={number}-{name}");
+            let version = house.call(who, &line, &headers, body).await.is(201);
+            assert_eq!(version["document_sha256"], digest, "{name}");
+            let shown = house.get(who, &format!("/v1/catalog/apis/weather/versions/{number}-{name}/surface")).await;
+            assert_eq!(shown.is(200)["document_sha256"], digest, "{name}");
+            assert_eq!(Surface::unpack(&shown.bytes).unwrap(), Surface::unpack(&surface.bytes).unwrap());
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,7 +26,8 @@ impl Report {
                 Effect::Unused => report.fail_on >= FailOn::Breaking,
                 Effect::Approved | Effect::Allowed | Effect::None => false,
             };
-            let severity = if lowered && !counts { finding.severity.min(Severity::Dangerous) } else { finding.severity };
+            let severity =
+                if lowered && !counts { finding.severity.min(Severity::Dangerous) } else { finding.severity };
             Some(Finding {
                 rule: rule.id,
                 severity,
@@ -44,7 +45,9 @@ impl Report {
             CheckVerdict::Identical => Verdict::Identical,
             CheckVerdict::Dangerous => Verdict::Dangerous,
             CheckVerdict::BreakingUnused if report.passed => Verdict::Dangerous,
-            CheckVerdict::BreakingUnused | CheckVerdict::BreakingAffecting | CheckVerdict::Incomplete => Verdict::Breaking,
+            CheckVerdict::BreakingUnused | CheckVerdict::BreakingAffecting | CheckVerdict::Incomplete => {
+                Verdict::Breaking
+            }
         };
         let outcome = if report.passed { "passed" } else { "failed" };
         Self {
@@ -69,7 +72,10 @@ fn notes(report: &CheckReport) -> Vec<String> {
         notes.push("Who calls is not known whole.".to_owned());
     }
     for approval in &report.approvals {
-        notes.push(format!("{} is approved by {} until {}: {}", approval.fingerprint, approval.by, approval.until, approval.reason));
+        notes.push(format!(
+            "{} is approved by {} until {}: {}",
+            approval.fingerprint, approval.by, approval.until, approval.reason
+        ));
     }
     notes
 }
@@ -89,9 +95,14 @@ fn whom(finding: &CheckFinding) -> String {
     }
     for (n, caller) in finding.callers.iter().take(NAMED).enumerate() {
         let separator = if n == 0 { " " } else { ", " };
-        let app = caller.service.as_ref().map_or_else(|| caller.app_name.clone(), |service| format!("the service {service}"));
+        let app =
+            caller.service.as_ref().map_or_else(|| caller.app_name.clone(), |service| format!("the service {service}"));
         // Writing to a `String` cannot fail.
-        let _ = write!(text, "{separator}{app} of {} ({} calls, last {})", caller.organization, caller.calls, caller.last_seen);
+        let _ = write!(
+            text,
+            "{separator}{app} of {} ({} calls, last {})",
+            caller.organization, caller.calls, caller.last_seen
+        );
     }
     if finding.callers_total > NAMED {
         let _ = write!(text, " and {} more", finding.callers_total - NAMED);

@@ -40,11 +40,8 @@ pub(super) fn write(report: &Report, scene: &Scene) -> String {
     }
     if report.findings.is_empty() && report.not_compared.is_empty() {
         // A file without tests is an error to some readers.
-        let _ = writeln!(
-            out,
-            "<testcase classname=\"contracts\" name=\"{}\" time=\"0\"></testcase>",
-            report.headline()
-        );
+        let _ =
+            writeln!(out, "<testcase classname=\"contracts\" name=\"{}\" time=\"0\"></testcase>", report.headline());
     }
     out.push_str("</testsuite>\n</testsuites>\n");
     out

@@ -133,8 +133,14 @@ operation: listPets
 </testsuites>
 ";
     assert_eq!(written(Form::Junit, &plain(), false), wanted);
-    let nothing =
-        Report { verdict: Verdict::Identical, findings: vec![], not_compared: vec![], warnings: Warnings::default(), headline: None, notes: vec![] };
+    let nothing = Report {
+        verdict: Verdict::Identical,
+        findings: vec![],
+        not_compared: vec![],
+        warnings: Warnings::default(),
+        headline: None,
+        notes: vec![],
+    };
     let text = written(Form::Xml, &nothing, false);
     assert!(text.contains("tests=\"1\" failures=\"0\"") && text.contains("name=\"identical\""), "{text}");
 }
@@ -361,8 +367,14 @@ fn reference_schema_of_sarif_accepts_every_log() {
 
     let packages =
         std::env::var_os("DOORWAY_NODE_PACKAGES").expect("DOORWAY_NODE_PACKAGES names the folder of node's packages");
-    let nothing =
-        Report { verdict: Verdict::Identical, findings: vec![], not_compared: vec![], warnings: Warnings::default(), headline: None, notes: vec![] };
+    let nothing = Report {
+        verdict: Verdict::Identical,
+        findings: vec![],
+        not_compared: vec![],
+        warnings: Warnings::default(),
+        headline: None,
+        notes: vec![],
+    };
     let mut many = plain();
     many.findings = vec![many.findings[0].clone(); 6_000];
     let odd = report("a [b](c) {0} \u{1b}\n\\", "a b/\u{e9}%#?.yaml", "", "");

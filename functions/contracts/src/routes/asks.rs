@@ -87,13 +87,17 @@ impl Catalog {
     /// An API of the caller's own organization.
     pub(crate) async fn api(&self, name: &str) -> Result<Api, Problem> {
         let path = format!("/v1/catalog/apis/{name}");
-        self.hop.get(&path).await.map_err(|error| if error.is_not_found() { Problem::not_found() } else { error.into_problem() })
+        self.hop
+            .get(&path)
+            .await
+            .map_err(|error| if error.is_not_found() { Problem::not_found() } else { error.into_problem() })
     }
 
     /// What a published version offers.
     pub(crate) async fn published(&self, api: ApiId, version: VersionId) -> Result<Read, Problem> {
         let path = format!("/v1/catalog/apis/{api}/versions/{version}/surface");
-        let bytes = self.ask(Method::GET, &path, "application/json", Bytes::new()).await.map_err(HopError::into_problem)?;
+        let bytes =
+            self.ask(Method::GET, &path, "application/json", Bytes::new()).await.map_err(HopError::into_problem)?;
         read(&path, &bytes)
     }
 

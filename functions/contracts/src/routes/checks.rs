@@ -76,7 +76,10 @@ fn label(name: &str) -> Result<&str, Problem> {
     if begins && name.len() <= 64 && name.bytes().all(fits) {
         return Ok(name);
     }
-    Err(Problem::parameter("version", "must have 1 to 64 letters, digits, `.` or `-`, and begin with a letter or a digit"))
+    Err(Problem::parameter(
+        "version",
+        "must have 1 to 64 letters, digits, `.` or `-`, and begin with a letter or a digit",
+    ))
 }
 
 /// Checks a proposed document, which is the body as it is or packed, against the published version: whom would it break?
@@ -123,7 +126,13 @@ pub(super) async fn check_document(
     present(&report, &scene, form, query.color, &headers)
 }
 
-fn present(report: &CheckReport, scene: &Scene, form: Form, color: bool, headers: &HeaderMap) -> Result<Response, Problem> {
+fn present(
+    report: &CheckReport,
+    scene: &Scene,
+    form: Form,
+    color: bool,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
     let bytes = if form == Form::Json {
         serde_json::to_vec(report).map_err(Problem::internal)?
     } else {

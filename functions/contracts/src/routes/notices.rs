@@ -158,7 +158,8 @@ pub(super) async fn get_sunsets(
     let is_over = current.deprecated_at.is_some();
     let since = app.store.deprecated_since(api.id, current.id).await?;
     let operations = app.store.operations(api.id, current.id).await?;
-    let chosen = operations.into_iter().filter(|(_, deprecated)| is_over || *deprecated).map(|(operation, _)| operation);
+    let chosen =
+        operations.into_iter().filter(|(_, deprecated)| is_over || *deprecated).map(|(operation, _)| operation);
     let chosen: BTreeSet<String> = chosen.collect();
     answer.version = Some(current.version);
     answer.deprecated_at = current.deprecated_at;
@@ -183,6 +184,8 @@ pub(super) async fn get_sunsets(
             operation: operation.operation,
         })
         .collect();
-    answer.operations.sort_by(|one, other| other.calls.cmp(&one.calls).then_with(|| one.operation.cmp(&other.operation)));
+    answer
+        .operations
+        .sort_by(|one, other| other.calls.cmp(&one.calls).then_with(|| one.operation.cmp(&other.operation)));
     Reply::ok(&answer)
 }

@@ -116,7 +116,10 @@ pub(super) async fn approve_finding(
 ) -> Result<Reply, Problem> {
     let api = Catalog::of(app.hops.of(&context)).api(&api.to_string()).await?;
     if !is_fingerprint(&body.fingerprint) {
-        return Err(Problem::invalid("/fingerprint", "must be the fingerprint of a finding: 32 hexadecimal digits in lower case"));
+        return Err(Problem::invalid(
+            "/fingerprint",
+            "must be the fingerprint of a finding: 32 hexadecimal digits in lower case",
+        ));
     }
     if body.until <= context.now || body.until > context.now.plus_ms(DAYS_MAX * 24 * 3_600_000) {
         return Err(Problem::invalid("/until", format!("must be a time after now, at most {DAYS_MAX} days ahead")));

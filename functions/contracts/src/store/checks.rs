@@ -85,7 +85,9 @@ impl Store {
         let pk = check.id.to_string();
         let packed = gzip::pack_fast(&serde_json::to_vec(report).map_err(unavailable)?).map_err(unavailable)?;
         let called = match traffic {
-            Some(traffic) => gzip::pack_fast(&serde_json::to_vec(traffic).map_err(unavailable)?).map_err(unavailable)?,
+            Some(traffic) => {
+                gzip::pack_fast(&serde_json::to_vec(traffic).map_err(unavailable)?).map_err(unavailable)?
+            }
             None => Vec::new(),
         };
         for (prefix, bytes) in [("REPORT", &packed), ("TRAFFIC", &called)] {
@@ -142,9 +144,8 @@ impl Store {
         published_at: Time,
     ) -> Result<Option<CheckRow>, StoreError> {
         let passed: Vec<CheckRow> = self.all(&api_pk(api), &format!("PASSED#{document_sha256}#")).await?;
-        let fits = |check: &CheckRow| {
-            check.base.is_some_and(|base| base != version) && check.created_at <= published_at
-        };
+        let fits =
+            |check: &CheckRow| check.base.is_some_and(|base| base != version) && check.created_at <= published_at;
         Ok(passed.into_iter().filter(fits).max_by_key(|check| (check.created_at, check.id)))
     }
 

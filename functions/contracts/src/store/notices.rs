@@ -76,4 +76,3 @@ impl Store {
         self.table.project(row, 1).await.map(drop)
     }
 }
-

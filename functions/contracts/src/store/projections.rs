@@ -98,7 +98,11 @@ impl Store {
     }
 
     /// The operations of a version, and whether its document calls them deprecated.
-    pub(crate) async fn operations(&self, api: ApiId, version: VersionId) -> Result<BTreeMap<String, bool>, StoreError> {
+    pub(crate) async fn operations(
+        &self,
+        api: ApiId,
+        version: VersionId,
+    ) -> Result<BTreeMap<String, bool>, StoreError> {
         let parts: Vec<Routes> = self.all(&api_pk(api), &format!("ROUTES#{version}#")).await?;
         Ok(parts.into_iter().flat_map(|part| part.operations).collect())
     }
