@@ -108,6 +108,7 @@ fn begun(api: &Api, proposed: &Read, asked: &Asked) -> CheckRow {
         base: api.current.as_ref().map(|current| current.id),
         base_version: api.current.as_ref().map(|current| current.version.clone()),
         document_sha256: proposed.document_sha256.clone(),
+        root: proposed.root.clone(),
         state: CheckPhase::Pending,
         verdict: None,
         valid_until: None,

@@ -188,7 +188,7 @@ impl<'t> Lookup<'t> {
             .filter_map(|(caller, (calls, last))| Some((self.traffic.callers.get(caller)?, calls, last)))
             .filter(|(caller, ..)| self.only.is_none_or(|only| caller.organization.id == only))
             .collect();
-        callers.sort_by(|one, other| other.1.cmp(&one.1));
+        callers.sort_by_key(|(_, calls, _)| std::cmp::Reverse(*calls));
         callers
     }
 }

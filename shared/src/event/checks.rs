@@ -32,6 +32,9 @@ pub struct CheckState {
     pub base: Option<VersionId>,
     /// SHA-256 of the document's bytes, in hexadecimal.
     pub document_sha256: String,
+    /// The file of an archive that the document is about; empty for one file, or for all of an archive.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub root: String,
     /// How far it is.
     pub state: CheckPhase,
     /// The verdict, such as `compatible`; none while it is pending.

@@ -61,7 +61,12 @@ pub fn mode(api: &Api, policy: Option<&PolicyState>) -> CheckMode {
 fn is_same(one: &Version, other: &Version) -> bool {
     one.document_sha256 == other.document_sha256
         && one.format == other.format
-        && (one.root == other.root || !matches!(other.syntax, Syntax::Zip | Syntax::Tar))
+        && (one.root == other.root || !is_archive(other))
+}
+
+/// Whether a version has several files, of which one may be meant.
+fn is_archive(version: &Version) -> bool {
+    matches!(version.syntax, Syntax::Zip | Syntax::Tar)
 }
 
 impl Question<'_> {
@@ -96,6 +101,7 @@ impl Question<'_> {
             && check.organization == self.api.organization.id
             && check.base == Some(current.id)
             && check.document_sha256 == self.version.document_sha256
+            && (check.root == self.version.root || !is_archive(self.version))
             && now < check.created_at.plus_ms(KEPT_MS)
     }
 

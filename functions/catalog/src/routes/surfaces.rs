@@ -34,7 +34,7 @@ pub(super) struct SurfaceQuery {
 }
 
 /// Reads a document as an upload is read, and answers its surface. Nothing is kept. As JSON (packed: `v`, `digest`, `texts`, `tables`, beside the
-/// `warnings` and the document's `document_sha256`), as `text/plain` for people, or its types as a diagram, `text/vnd.mermaid`.
+/// `warnings` and the document's `document_sha256` and `root`), as `text/plain` for people, or its types as a diagram, `text/vnd.mermaid`.
 #[utoipa::path(post, path = "/v1/catalog/surfaces", operation_id = "read_surface", tag = "surfaces", security(("token" = ["catalog:read"])),
     params(SurfaceQuery),
     request_body(description = "A document as it is uploaded as a version.",
@@ -63,9 +63,11 @@ pub(super) fn show(read: &Document, document_sha256: &str, headers: &HeaderMap) 
         Showing::Packed => {
             // These go first, in the same object.
             let warnings = serde_json::to_string(&read.warnings).map_err(Problem::internal)?;
+            let root = serde_json::to_string(&read.root).map_err(Problem::internal)?;
             let packed = read.surface.pack();
             let mut bytes =
-                format!("{{\"warnings\":{warnings},\"document_sha256\":\"{document_sha256}\",").into_bytes();
+                format!("{{\"warnings\":{warnings},\"document_sha256\":\"{document_sha256}\",\"root\":{root},")
+                    .into_bytes();
             bytes.extend_from_slice(packed.get(1..).unwrap_or_default());
             ("application/json", bytes)
         }

@@ -55,6 +55,7 @@ async fn check(house: &House, version: &str, base: Option<&str>, state: CheckPha
         api: version["api"].as_str().unwrap().parse().unwrap(),
         base,
         document_sha256: version["document_sha256"].as_str().unwrap().to_owned(),
+        root: String::new(),
         state,
         verdict: (state != CheckPhase::Pending).then(|| "compatible".into()),
         created_at: Time::from_ms(house.now_ms - MINUTE_MS),

@@ -15,7 +15,7 @@ use crate::traffic::{Lookup, Traffic};
 const NAMED: usize = 5;
 
 impl Report {
-    /// Of a check. Where a program reads the form (JUnit's XML, annotations, SARIF), what does not make the check fail is no error.
+    /// Of a check. Where a program reads the form (`JUnit`'s XML, annotations, SARIF), what does not make the check fail is no error.
     #[must_use]
     pub fn of_check(report: &CheckReport, form: Form) -> Self {
         let lowered = !matches!(form, Form::Json | Form::Text | Form::Markdown);

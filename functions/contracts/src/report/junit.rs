@@ -16,6 +16,7 @@ pub(super) fn write(report: &Report, scene: &Scene) -> String {
     let mut out = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"contracts\" {totals}>\n<testsuite name=\"contracts\" {totals}>\n"
     );
+    let _ = writeln!(out, "<properties><property name=\"verdict\" value=\"{}\"/></properties>", xml(report.headline()));
     for (severity, _) in SEVERITIES {
         for finding in report.of_severity(severity) {
             let (before, after) = (finding.before.as_ref(), finding.after.as_ref());

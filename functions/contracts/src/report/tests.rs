@@ -122,6 +122,7 @@ fn junit_fails_for_what_breaks_and_skips_what_may() {
     let wanted = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>
 <testsuites name=\"contracts\" tests=\"4\" failures=\"1\" errors=\"0\" skipped=\"2\">
 <testsuite name=\"contracts\" tests=\"4\" failures=\"1\" errors=\"0\" skipped=\"2\">
+<properties><property name=\"verdict\" value=\"breaking\"/></properties>
 <testcase classname=\"contracts.response-field-removed\" name=\"The field `tag` is gone.\" file=\"api/pets.yaml\" line=\"12\" time=\"0\"><properties><property name=\"fingerprint\" value=\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"/></properties><failure type=\"response-field-removed\" message=\"The field `tag` is gone.\">before: api/pets.yaml:12:9
 operation: listPets
 operation: listPets

@@ -53,12 +53,14 @@ pub(crate) struct Read {
     pub(crate) surface: Surface,
     pub(crate) warnings: Vec<Warning>,
     pub(crate) document_sha256: String,
+    pub(crate) root: String,
 }
 
 #[derive(Deserialize)]
 struct Beside {
     warnings: Vec<Warning>,
     document_sha256: String,
+    root: String,
 }
 
 /// A proposed document, as it came.
@@ -179,6 +181,7 @@ impl Catalog {
 
 fn read(path: &str, bytes: &[u8]) -> Result<Read, Problem> {
     let surface = Surface::unpack(bytes).map_err(|error| away(path, &error))?;
-    let Beside { warnings, document_sha256 } = serde_json::from_slice(bytes).map_err(|error| away(path, &error))?;
-    Ok(Read { surface, warnings, document_sha256 })
+    let Beside { warnings, document_sha256, root } =
+        serde_json::from_slice(bytes).map_err(|error| away(path, &error))?;
+    Ok(Read { surface, warnings, document_sha256, root })
 }

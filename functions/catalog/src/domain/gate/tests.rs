@@ -50,6 +50,7 @@ impl Case {
             api: self.api.id,
             base: Some(self.current.id),
             document_sha256: self.version.document_sha256.clone(),
+            root: self.version.root.clone(),
             state,
             verdict: None,
             created_at: self.now.plus_ms(-minutes_ago * MINUTE_MS),
@@ -139,12 +140,16 @@ fn a_check_of_something_else_does_not_count() {
         ("another base", CheckState { base: Some(VersionId::new()), ..check.clone() }, Err(Held::Unchecked)),
         ("no base", CheckState { base: None, ..check.clone() }, Err(Held::Unchecked)),
         ("another document", CheckState { document_sha256: "c".repeat(64), ..check.clone() }, Err(Held::Unchecked)),
+        ("another root of one file", CheckState { root: "b.yaml".into(), ..check.clone() }, Ok(())),
         ("90 days ago", CheckState { created_at: newest.plus_ms(-1), ..check.clone() }, Err(Held::Unchecked)),
         ("hardly 90 days ago", CheckState { created_at: newest, ..check.clone() }, Ok(())),
     ] {
         case.checks.complete = Some(other);
         assert_eq!(case.decide(), decided, "{what}");
     }
+    case.version.syntax = Syntax::Zip;
+    case.checks.complete = Some(CheckState { root: "b.yaml".into(), ..check });
+    assert_eq!(case.decide(), Err(Held::Unchecked), "another root of the archive");
     case.checks.complete = None;
     case.checks.pending =
         Some(CheckState { organization: OrganizationId::new(), ..case.check(CheckPhase::Pending, 1) });
