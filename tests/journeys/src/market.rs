@@ -170,7 +170,12 @@ impl Platform {
     }
 
     /// Subscribes an app to a provider's plan `standard`, with a key; the app is one of the organization's services if one is named.
-    pub async fn subscribe(&self, organization: &Organization, provider: &Organization, service: Option<&str>) -> Consumer {
+    pub async fn subscribe(
+        &self,
+        organization: &Organization,
+        provider: &Organization,
+        service: Option<&str>,
+    ) -> Consumer {
         let mut app = json!({ "name": "Trip planner" });
         if let Some(service) = service {
             app["service"] = json!(service);

@@ -150,12 +150,7 @@ fn of_three_callers_the_two_who_use_what_is_removed_are_named_with_their_counts_
         for (caller, consumer) in finding["callers"].as_array().unwrap().iter().zip(&consumers) {
             assert_eq!(
                 (&caller["app"], &caller["subscription"], &caller["key"], &caller["app_name"]),
-                (
-                    &json!(consumer.app),
-                    &json!(consumer.subscription),
-                    &json!(consumer.key.id),
-                    &json!("Trip planner")
-                )
+                (&json!(consumer.app), &json!(consumer.subscription), &json!(consumer.key.id), &json!("Trip planner"))
             );
             assert_eq!(caller["service"], Value::Null, "which service a caller is, is its own affair");
         }
@@ -198,7 +193,9 @@ fn a_check_fails_from_where_it_is_asked_to_and_one_that_breaks_nobody_passes() {
         assert_eq!(same["verdict"], "identical", "{same:#}");
         // Nobody calls what is gone.
         let unused = weather::DOCUMENT.replacen("/stations/{station}:", "/places/{station}:", 1);
-        for (more, status) in [("", 200), ("&fail_on=affecting", 200), ("&fail_on=breaking", 409), ("&fail_on=none", 200)] {
+        for (more, status) in
+            [("", 200), ("&fail_on=affecting", 200), ("&fail_on=breaking", 409), ("&fail_on=none", 200)]
+        {
             let answer = check(platform, provider, "2.0.0", more, &unused).await;
             assert_eq!(answer.status.as_u16(), status, "{more}: {}", answer.refused());
             assert_eq!(answer.json().unwrap()["verdict"], "breaking-unused", "{}", answer.refused());

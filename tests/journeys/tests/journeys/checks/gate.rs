@@ -14,6 +14,7 @@ const PASSED: i32 = 0;
 const NO_CONNECTION: i32 = 7;
 const CUT_OFF: i32 = 18;
 const REFUSED: i32 = 22;
+const NO_FILE: i32 = 26;
 const TIMED_OUT: i32 = 28;
 const REDIRECTED: i32 = 47;
 
@@ -60,9 +61,9 @@ struct Job<'a> {
     document: &'a str,
 }
 
-/// Runs the lines of all three blocks; answers what each has printed. All end with this code.
-async fn run(job: &Job<'_>, files: &[(&str, &str)], code: i32, what: &str) -> Vec<String> {
-    let mut printed = Vec::new();
+/// Runs the lines of all three blocks; answers what each has printed. All end with this code, or one of these.
+async fn run(job: &Job<'_>, files: &[(&str, &str)], codes: impl Into<Vec<i32>>, what: &str) -> Vec<String> {
+    let (mut printed, codes) = (Vec::new(), codes.into());
     let scripts = scripts();
     assert_eq!(scripts.len(), SHELLS.len(), "{scripts:#?}");
     for ((vendor, shell), script) in SHELLS.iter().zip(&scripts) {
@@ -80,13 +81,14 @@ async fn run(job: &Job<'_>, files: &[(&str, &str)], code: i32, what: &str) -> Ve
             ("API", job.api),
             ("VERSION", job.version),
             ("DOCUMENT", job.document),
-            ("TIMEOUT_SECONDS", if code == TIMED_OUT { "1" } else { "60" }),
+            ("TIMEOUT_SECONDS", if codes == [TIMED_OUT] { "1" } else { "60" }),
         ] {
             command.env(name, value);
         }
         let output = command.output().await.unwrap();
         let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert_eq!(output.status.code(), Some(code), "{what} in {vendor}: {text}\n{script}");
+        let code = output.status.code();
+        assert!(code.is_some_and(|code| codes.contains(&code)), "{what} in {vendor}: {code:?}: {text}\n{script}");
         printed.push(text + &kept(folder.path()));
     }
     printed
@@ -119,7 +121,7 @@ async fn somebody(answer: Option<&'static str>) -> String {
 
 /// A token that can do what the README says, and no more.
 async fn token(platform: &Platform, market: &Market, expires_at: Option<shared::time::Time>) -> (String, String) {
-    let scopes = ["contracts:write", "catalog:read", "usage:read"];
+    let scopes = ["contracts:write", "contracts:read", "catalog:read", "usage:read"];
     let mut wish = json!({ "name": "CI", "role": "publisher", "scopes": scopes });
     if let Some(end) = expires_at {
         wish["expires_at"] = json!(end);
@@ -137,13 +139,13 @@ fn the_readmes_lines_end_with_0_when_the_check_passes_and_with_22_and_the_report
         let url = platform.cloud().url();
         let job = Job { url, token: &secret, api: "weather", version: "2.0.0", document: "openapi.yaml" };
         let document = with_more("snow");
-        let printed = run(&job, &[("openapi.yaml", &document)], PASSED, "a check that passes").await;
+        let printed = run(&job, &[("openapi.yaml", &document)], [PASSED], "a check that passes").await;
         for (text, word) in printed.iter().zip(["passed, compatible", "passed, compatible", "<testsuite"]) {
             assert!(text.contains(word), "{text}");
         }
         assert!(printed[1].contains("\"version\":\"2.1.0\""), "the report as SARIF: {}", printed[1]);
 
-        let printed = run(&job, &[("openapi.yaml", &without_city())], REFUSED, "a check that fails").await;
+        let printed = run(&job, &[("openapi.yaml", &without_city())], [REFUSED], "a check that fails").await;
         for text in &printed {
             for word in ["response-field-removed", &consumers[0].organization.slug, &consumers[1].organization.slug] {
                 assert!(text.contains(word), "no {word} in {text}");
@@ -170,7 +172,7 @@ fn whatever_else_happens_the_readmes_lines_do_not_end_with_0() {
         let files: &[(&str, &str)] =
             &[("openapi.yaml", &document), ("broken.yaml", "openapi: 3.1.0\npaths: [\n"), ("empty.yaml", "")];
         let job = Job { url, token: &good, api: "weather", version: "2.0.0", document: "openapi.yaml" };
-        run(&job, files, PASSED, "where nothing is wrong").await;
+        run(&job, files, [PASSED], "where nothing is wrong").await;
 
         let all_say = |printed: Vec<String>, word: &str| {
             for text in printed {
@@ -180,46 +182,46 @@ fn whatever_else_happens_the_readmes_lines_do_not_end_with_0() {
         for (wrong, word) in [
             (Job { token: &revoked, ..job }, "token-invalid"),
             (Job { token: &viewer, ..job }, "forbidden"),
-            (Job { token: "", ..job }, "unauthenticated"),
+            (Job { token: "", ..job }, "token-invalid"),
             (Job { api: "wether", ..job }, "not-found"),
             (Job { api: "", ..job }, "invalid-parameter"),
             (Job { version: "", ..job }, "invalid-parameter"),
             (Job { document: "broken.yaml", ..job }, "document-invalid"),
             (Job { document: "empty.yaml", ..job }, "urn:doorway:problem:"),
         ] {
-            all_say(run(&wrong, files, REFUSED, word).await, word);
+            all_say(run(&wrong, files, [REFUSED], word).await, word);
         }
-        // curl itself may say that there is no such file (26), or send nothing, which is no document.
+        // Some of curl's versions say that there is no such file, others send nothing, which is no document.
         let missing = Job { document: "missing.yaml", ..job };
-        all_say(run(&missing, files, REFUSED, "no such file").await, "");
+        run(&missing, files, [NO_FILE, REFUSED], "no such file").await;
 
         let away = somebody(None).await;
-        run(&Job { url: &away, ..job }, files, TIMED_OUT, "no answer").await;
+        run(&Job { url: &away, ..job }, files, [TIMED_OUT], "no answer").await;
         let moved = somebody(Some("HTTP/1.1 302 Found\r\nlocation: /login\r\ncontent-length: 0\r\n\r\n")).await;
-        run(&Job { url: &moved, ..job }, files, REDIRECTED, "an answer from elsewhere").await;
+        run(&Job { url: &moved, ..job }, files, [REDIRECTED], "an answer from elsewhere").await;
         let half = somebody(Some("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\npassed, ")).await;
-        run(&Job { url: &half, ..job }, files, CUT_OFF, "half an answer").await;
+        run(&Job { url: &half, ..job }, files, [CUT_OFF], "half an answer").await;
         let gone = {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             format!("http://{}", listener.local_addr().unwrap())
         };
-        run(&Job { url: &gone, ..job }, files, NO_CONNECTION, "nobody there").await;
+        run(&Job { url: &gone, ..job }, files, [NO_CONNECTION], "nobody there").await;
 
         // The platform's own parts are away.
         platform.faults().throttle("CatalogTable", u64::MAX);
-        all_say(run(&job, files, REFUSED, "no catalog").await, "unavailable");
+        all_say(run(&job, files, [REFUSED], "no catalog").await, "unavailable");
         platform.faults().throttle("CatalogTable", 0);
         platform.faults().throttle("ContractsTable", u64::MAX);
-        all_say(run(&job, files, REFUSED, "nowhere to keep the check").await, "unavailable");
+        all_say(run(&job, files, [REFUSED], "nowhere to keep the check").await, "unavailable");
         platform.faults().throttle("ContractsTable", 0);
         let breaking = without_city();
         let files = [("openapi.yaml", breaking.as_str())];
         platform.faults().throttle("UsageTable", u64::MAX);
-        all_say(run(&job, &files, REFUSED, "nobody can say who calls").await, "Nobody can say who calls it.");
+        all_say(run(&job, &files, [REFUSED], "nobody can say who calls").await, "Nobody can say who calls it.");
         platform.faults().throttle("UsageTable", 0);
 
         platform.cloud().clock().advance(Duration::from_hours(48));
         let late = Job { token: &expired, ..job };
-        all_say(run(&late, &files, REFUSED, "an expired token").await, "token-expired");
+        all_say(run(&late, &files, [REFUSED], "an expired token").await, "token-expired");
     });
 }

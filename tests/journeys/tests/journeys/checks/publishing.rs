@@ -69,7 +69,8 @@ fn a_failed_check_is_named_where_publishing_is_refused_and_an_approval_of_its_fi
             "{passed:#}"
         );
         // It holds for this finding alone.
-        let more = without_city().replacen("units: { $ref: \"#/components/schemas/Units\" }\n        days:", "days:", 1);
+        let more =
+            without_city().replacen("units: { $ref: \"#/components/schemas/Units\" }\n        days:", "days:", 1);
         assert_ne!(more, without_city());
         report(platform, provider, "2.0.0", &more, 409).await;
         let published = publish(platform, provider, "2.0.0").await;

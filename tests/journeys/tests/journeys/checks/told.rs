@@ -67,7 +67,9 @@ fn when_it_is_published_the_two_who_call_it_are_told_and_each_sees_itself_alone(
             assert_eq!((&findings[0]["callers_total"], &findings[0]["calls_total"]), (&json!(1), &json!(calls)));
             // Who else calls, and how the provider decided, is nobody else's business, in no form.
             assert_eq!((&seen["approvals"], &seen["reasons"]), (&json!([]), &json!([])), "{seen:#}");
-            for form in ["application/json", "text/plain", "text/markdown", "application/sarif+json", "application/junit+xml"] {
+            for form in
+                ["application/json", "text/plain", "text/markdown", "application/sarif+json", "application/junit+xml"]
+            {
                 let answer =
                     platform.send(Call::get(&check).bearer(&consumer.organization.token).header("accept", form)).await;
                 assert_eq!(answer.status, 200, "{form}: {}", answer.refused());
@@ -120,6 +122,8 @@ fn a_version_that_is_going_to_end_is_said_at_the_door_and_to_every_live_subscrip
         let sunset_at = ahead(platform, 60);
         let deprecated = platform.post(&provider.token, deprecate, &json!({ "sunset_at": sunset_at })).await;
         platform.settled().await;
+        // A process of the door looks for an API's news every ten seconds; a new one at once.
+        platform.cloud().recycle("Gateway").await;
         let answer = market.pass(platform, "/stations").await;
         assert!(answer.header("deprecation").starts_with('@'), "{:?}", answer.headers);
         assert!(answer.header("sunset").ends_with("GMT"), "{:?}", answer.headers);
@@ -136,9 +140,15 @@ fn a_version_that_is_going_to_end_is_said_at_the_door_and_to_every_live_subscrip
         assert_eq!(sunsets["sunset_at"], deprecated["sunset_at"], "{sunsets}");
         let found = |id: &str| {
             let operations = sunsets["operations"].as_array().unwrap();
-            operations.iter().find(|one| one["operation"] == id).unwrap_or_else(|| panic!("no {id} in {sunsets}")).clone()
+            operations
+                .iter()
+                .find(|one| one["operation"] == id)
+                .unwrap_or_else(|| panic!("no {id} in {sunsets}"))
+                .clone()
         };
-        for (id, calls, callers) in [("getForecast", 5, 2), ("listStations", 6, 2), ("listObservations", 1, 1), ("getStation", 0, 0)] {
+        for (id, calls, callers) in
+            [("getForecast", 5, 2), ("listStations", 6, 2), ("listObservations", 1, 1), ("getStation", 0, 0)]
+        {
             let operation = found(id);
             assert_eq!((&operation["calls"], &operation["callers"]), (&json!(calls), &json!(callers)), "{operation}");
             let days = operation["days"].as_array().unwrap();
