@@ -49,7 +49,7 @@ fn within(yaml: &str) -> String {
     let script: Vec<&str> = lines.take_while(|line| indent(line) > outer).collect();
     assert_eq!(yaml.matches("|\n").count(), 1, "{yaml}");
     let inner = indent(script[0]);
-    script.iter().map(|line| format!("{}\n", &line[inner..])).collect()
+    script.iter().flat_map(|line| [&line[inner..], "\n"]).collect()
 }
 
 /// What the lines are told by their environment.

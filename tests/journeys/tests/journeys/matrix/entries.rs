@@ -297,6 +297,9 @@ pub(super) const TABLE: &[Entry] = &[
     provider("list_callers", &[200], Nothing, |ids| {
         get(format!("/v1/usage/callers?api={}&operation=getForecast", ids.api))
     }),
+    provider("list_callers_of_many", &[200], Nothing, |ids| {
+        post("/v1/usage/callers", &json!({ "api": ids.api, "operations": ["getForecast", "listStations"], "window": "1d" }))
+    }),
     consumer("list_calls", &[200], Same, |_| get("/v1/usage/calls".to_owned())),
     provider("list_operations_usage", &[200], Nothing, |ids| {
         get(format!("/v1/usage/operations?api={}&operation=getForecast", ids.api))
