@@ -4,23 +4,23 @@
 //! consumer keeps the newest revision and ignores the rest, so that neither order nor repetition matters.
 
 mod checks;
+pub mod document;
 mod periods;
-
-use std::collections::BTreeMap;
+mod terms;
 
 pub use checks::{CheckMode, CheckPhase, CheckState, NoticeKind, NoticeState, PolicyState};
 pub use periods::{InvoiceState, PeriodState, SealState, SealedTerms};
+pub use terms::{Admission, Approval, Period, Quota, QuotaKind, Rate, Terms};
 
 use crate::id::{
     ApiId, AppId, KeyId, MemberId, OrganizationId, PlanId, ProductId, ServiceId, SubscriptionId, TokenId, VersionId,
 };
-use crate::money::{Currency, Decimal};
 use crate::principal::{Party, Role};
 use crate::slug::Slug;
 use crate::time::Time;
 
 /// An event on its way: `data` is the state as a JSON text, `null` for a tombstone (EventBridge Pipes does not look into it).
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Envelope {
     /// The event's type, such as `keys.key`.
     #[serde(rename = "type")]
@@ -90,6 +90,11 @@ macro_rules! states {
 
         /// Every event type.
         pub const TYPES: &[&str] = &[$($kind),*];
+
+        /// Every event type with its schemas.
+        fn described() -> Vec<document::Described> {
+            vec![$(document::Described::of::<$state>()),*]
+        }
     };
 }
 
@@ -115,7 +120,7 @@ states! {
 }
 
 /// An organization.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct OrganizationState {
     /// Its id.
     pub id: OrganizationId,
@@ -128,7 +133,7 @@ pub struct OrganizationState {
 }
 
 /// A person's membership.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct MemberState {
     /// Its id.
     pub id: MemberId,
@@ -141,7 +146,7 @@ pub struct MemberState {
 }
 
 /// A token of an organization, without its secret.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct TokenState {
     /// Its id.
     pub id: TokenId,
@@ -160,7 +165,7 @@ pub struct TokenState {
 }
 
 /// A service.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct ServiceState {
     /// Its id.
     pub id: ServiceId,
@@ -188,7 +193,7 @@ pub enum Visibility {
 }
 
 /// An API, with what the door needs to know of it.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct ApiState {
     /// Its id.
     pub id: ApiId,
@@ -198,7 +203,7 @@ pub struct ApiState {
     pub organization: Party,
     /// Its slug.
     pub slug: Slug,
-    /// Its number within its organization, counted from 1; see [`crate::meter::Counter`].
+    /// Its number within its organization, counted from 1: the meter's counters are named by it.
     pub number: u32,
     /// Its name for people.
     pub name: String,
@@ -214,7 +219,7 @@ pub struct ApiState {
 }
 
 /// The published version of an API.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct CurrentVersion {
     /// Its id.
     pub id: VersionId,
@@ -247,7 +252,7 @@ pub enum VersionPhase {
 }
 
 /// A version, without its document.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct VersionState {
     /// Its id.
     pub id: VersionId,
@@ -284,7 +289,7 @@ pub struct VersionState {
 }
 
 /// A part of a version's routes: immutable, at most about 100 KB, so that it fits any hop of the way.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct RoutesState {
     /// `{version id}.{part}`.
     pub id: String,
@@ -309,7 +314,7 @@ pub struct RoutesState {
 }
 
 /// An operation as the door and the meter know it.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Route {
     /// The operation's number within the version, counted from 0. Several routes may lead to one operation.
     pub n: u32,
@@ -325,7 +330,7 @@ pub struct Route {
 }
 
 /// A product.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct ProductState {
     /// Its id.
     pub id: ProductId,
@@ -343,7 +348,7 @@ pub struct ProductState {
     pub apis: Vec<ApiName>,
 }
 
-/// An API, named both ways, with its number.
+/// An API, named both ways.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct ApiName {
     /// Its id.
@@ -353,7 +358,7 @@ pub struct ApiName {
 }
 
 /// One immutable version of a plan.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct PlanState {
     /// The plan's id.
     pub id: PlanId,
@@ -367,128 +372,8 @@ pub struct PlanState {
     pub terms: Terms,
 }
 
-/// What a plan version says: the price and the limits. A subscription carries the terms that it was made under.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
-pub struct Terms {
-    /// The plan.
-    pub plan: PlanId,
-    /// The plan's slug.
-    pub plan_slug: Slug,
-    /// The plan's version, counted from 1.
-    pub plan_version: u32,
-    /// The APIs that a key of the subscription may call.
-    pub apis: Vec<ApiName>,
-    /// The currency of the prices.
-    pub currency: Currency,
-    /// The price of a month.
-    pub monthly_price: Decimal,
-    /// Units included in the month's price.
-    pub included_calls: u64,
-    /// The price of every further unit.
-    pub price_per_call: Decimal,
-    /// How many units a window allows; unlimited when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quota: Option<Quota>,
-    /// How fast calls may come; unlimited when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate: Option<Rate>,
-    /// Units of a call by operation id; 1 when absent.
-    #[serde(default)]
-    pub weights: BTreeMap<String, u32>,
-    /// Whether a subscription waits for the provider.
-    pub approval: Approval,
-    /// How the door admits; `exact` when absent.
-    #[serde(default, skip_serializing_if = "Admission::is_exact")]
-    pub admission: Admission,
-}
-
-/// How many units a window allows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Quota {
-    /// Units in a window. A call counts as many as its operation's weight, 1 when it has none.
-    #[schema(minimum = 1, maximum = 1_000_000_000_000_u64)]
-    pub calls: u64,
-    /// The window; it begins on a UTC month or day.
-    pub period: Period,
-    /// Whether calls beyond are refused (`hard`) or charged (`soft`).
-    #[serde(default)]
-    pub kind: QuotaKind,
-}
-
-/// A quota's window.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Period {
-    /// A calendar month in UTC.
-    Month,
-    /// A day in UTC.
-    Day,
-}
-
-/// What happens at the end of a quota.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum QuotaKind {
-    /// Calls beyond it are refused.
-    #[default]
-    Hard,
-    /// Calls beyond it are admitted and charged.
-    Soft,
-}
-
-/// How fast calls may come: GCRA with this sustained rate and burst.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Rate {
-    /// So many units …
-    #[schema(minimum = 1, maximum = 1_000_000)]
-    pub calls: u32,
-    /// … in so many seconds, sustained.
-    #[schema(minimum = 1, maximum = 86_400)]
-    pub per_seconds: u32,
-    /// How many units may come at once; as many as `calls` when left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1, maximum = 1_000_000)]
-    pub burst: Option<u32>,
-}
-
-/// Whether a subscription waits for the provider.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Approval {
-    /// It is active at once.
-    #[default]
-    Automatic,
-    /// The provider approves or declines.
-    Manual,
-}
-
-/// How the door admits the calls of a subscription.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Admission {
-    /// Every call by a write of its own, and every change holds at once: up to about 1,000 calls a second, or some 30 at a
-    /// time.
-    #[default]
-    Exact,
-    /// For plans beyond that. Where calls come quickly, the door takes units in blocks of at most 256, each for at most two
-    /// seconds. What that gives up: a revocation, a suspension, a cancellation or a lowered limit holds within two seconds
-    /// instead of at once; the rate may be passed by the blocks that are out; usage shows a call when its block is settled.
-    /// A hard quota stays hard, and what a crash leaves of a block counts against the quota and is not billed.
-    Leased,
-}
-
-impl Admission {
-    /// Whether it is `exact`.
-    #[must_use]
-    pub fn is_exact(&self) -> bool {
-        *self == Self::Exact
-    }
-}
-
 /// An app.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct AppState {
     /// Its id.
     pub id: AppId,
@@ -518,7 +403,7 @@ pub enum SubscriptionPhase {
 }
 
 /// A subscription, with the terms it is under.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct SubscriptionState {
     /// Its id.
     pub id: SubscriptionId,
@@ -553,7 +438,7 @@ pub struct SubscriptionState {
 }
 
 /// A key, without its secret.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct KeyState {
     /// Its id.
     pub id: KeyId,

@@ -18,7 +18,7 @@ pub enum CheckPhase {
 }
 
 /// A check of a proposed document against the version that was published when it was made.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct CheckState {
     /// Its id.
     pub id: CheckId,
@@ -58,7 +58,7 @@ pub enum CheckMode {
 }
 
 /// What an API's publishing goes by.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct PolicyState {
     /// The API.
     pub id: ApiId,
@@ -85,7 +85,7 @@ pub enum NoticeKind {
 }
 
 /// What the consumer of a subscription is told of an API.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct NoticeState {
     /// Its id.
     pub id: NoticeId,

@@ -9,7 +9,7 @@ use crate::time::Time;
 
 /// A sealed period of a subscription: what its grant counted in a calendar month, for good. It says all that an invoice
 /// is rated from.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct SealState {
     /// `{subscription}.{year}-{month}`.
     pub id: String,
@@ -44,7 +44,7 @@ pub struct SealState {
 }
 
 /// What was counted under one revision of a subscription's terms.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct SealedTerms {
     /// The revision of the terms.
     pub revision: u64,
@@ -59,7 +59,7 @@ pub struct SealedTerms {
 }
 
 /// A period's usage, whole: the hours of the meter beside the seal.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct PeriodState {
     /// The seal's id, `{subscription}.{year}-{month}`.
     pub id: String,
@@ -82,7 +82,7 @@ pub struct PeriodState {
 }
 
 /// An invoice.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct InvoiceState {
     /// Its id.
     pub id: InvoiceId,

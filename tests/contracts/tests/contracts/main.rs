@@ -5,6 +5,7 @@
 
 mod corpus;
 mod differs;
+mod guard;
 mod large;
 mod laws;
 mod protobuf;
