@@ -219,13 +219,14 @@ impl Version {
         }
     }
 
-    /// Published: a draft for the first time, anything older once more, a deprecated one after all.
-    pub fn publish(&mut self, now: Time) -> Result<(), Step> {
+    /// Published: a draft for the first time, anything older once more, a deprecated one after all. The current one stays published since when it was:
+    /// whoever was told of it is not told again.
+    pub fn publish(&mut self, is_current: bool, now: Time) -> Result<(), Step> {
         if self.state == VersionPhase::Retired {
             return Err(Step::Ended);
         }
         self.state = VersionPhase::Published;
-        self.published_at = Some(now);
+        self.published_at = self.published_at.filter(|_| is_current).or(Some(now));
         (self.deprecated_at, self.sunset_at) = (None, None);
         self.revision += 1;
         Ok(())

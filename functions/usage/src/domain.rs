@@ -196,6 +196,29 @@ pub fn complete_to(head: Option<&Head>, created_at: Time) -> Time {
     Time::of_hour(hour)
 }
 
+/// How far a subscription is known, and whether more is known to come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Frontier {
+    /// The end of its last whole hour, see [`complete_to`].
+    pub complete_to: Time,
+    /// Whether calls are known that came at the frontier or behind it.
+    pub counts: bool,
+}
+
+const IDLE_S: i64 = 26 * 3600;
+const COUNTING_S: i64 = 2 * 3600;
+
+/// Whether calls of all these subscriptions have arrived as far as they can have. The gateway's sweep closes a bucket that has
+/// counts within minutes after its hour, so that one still open two hours after it began was lost or is late. An empty one it
+/// closes once a day, at midnight UTC: an idle grant's frontier is up to a day old, and two hours are left for the sweep.
+#[must_use]
+pub fn is_complete(frontiers: impl IntoIterator<Item = Frontier>, now: Time) -> bool {
+    frontiers.into_iter().all(|frontier| {
+        let age = now.seconds().saturating_sub(frontier.complete_to.seconds());
+        age <= if frontier.counts { COUNTING_S } else { IDLE_S }
+    })
+}
+
 /// Calls that one sandbox of the gateway refused in one hour.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Refused {

@@ -458,3 +458,23 @@ fn a_counter_that_cannot_be_read_is_an_error_and_a_refund_of_an_earlier_period_i
     odd.f.insert("k1o7".into(), 1);
     assert!(Batch::default().grant(None, Some(odd)).is_err());
 }
+
+#[test]
+fn counts_may_be_open_for_two_hours_and_an_idle_grant_for_twenty_six() {
+    let now = Time::of_hour(FEBRUARY);
+    let ago = |hours, counts| Frontier { complete_to: Time::of_hour(FEBRUARY - hours), counts };
+    assert!(is_complete([], now));
+    for (frontier, complete) in [
+        (ago(0, true), true),
+        (ago(2, true), true),
+        (ago(3, true), false),
+        (ago(3, false), true),
+        (ago(26, false), true),
+        (ago(27, false), false),
+        // The gateway's clock may be ahead of ours.
+        (ago(-1, true), true),
+    ] {
+        assert_eq!(is_complete([frontier], now), complete, "{frontier:?}");
+        assert_eq!(is_complete([ago(0, false), frontier, ago(1, true)], now), complete, "{frontier:?} among others");
+    }
+}

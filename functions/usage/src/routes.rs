@@ -2,6 +2,7 @@
 
 mod callers;
 mod calls;
+mod many;
 mod operations;
 mod periods;
 
@@ -31,7 +32,7 @@ const REPORT_DAYS_MAX: i64 = 92;
 pub(crate) fn routes() -> OpenApiRouter<crate::State> {
     OpenApiRouter::new()
         .routes(routes!(get_usage))
-        .routes(routes!(callers::list_callers))
+        .routes(routes!(callers::list_callers, many::list_callers_of_operations))
         .routes(routes!(calls::list_calls))
         .routes(routes!(operations::list_operations))
         .routes(routes!(periods::list_periods))

@@ -17,6 +17,7 @@ use shared::time::Time;
 use crate::domain::{Batch, Bucket, Head, counter, hour_of};
 
 mod calls;
+mod many;
 mod names;
 mod numbers;
 mod periods;
@@ -38,6 +39,8 @@ pub struct Store {
     table: Table,
     /// The provider of a subscription never changes.
     providers: Arc<Mutex<HashMap<String, OrganizationId>>>,
+    /// The last hours of versions that were written, see [`many`].
+    live: Arc<Mutex<HashMap<String, i64>>>,
 }
 
 /// What is kept of a subscription.
@@ -50,6 +53,12 @@ pub(crate) struct Subscription {
     pub(crate) app: AppId,
     pub(crate) app_name: String,
     pub(crate) created_at: Time,
+    /// When it first became active.
+    #[serde(default)]
+    pub(crate) activated_at: Option<Time>,
+    /// When it ended.
+    #[serde(default)]
+    pub(crate) cancelled_at: Option<Time>,
 }
 
 /// Calls of an operation with a key in one bucket.
@@ -90,7 +99,7 @@ impl Store {
     /// On a table.
     #[must_use]
     pub fn new(table: Table) -> Self {
-        Self { table, providers: Arc::default() }
+        Self { table, providers: Arc::default(), live: Arc::default() }
     }
 
     /// Writes what a batch of the stream says. May be done again at any point. Answers whose hours may be whole now.
@@ -144,6 +153,8 @@ impl Store {
         // Unreadable names do not come this far.
         let Ok(Counter { key, api, version, operation }) = counter(name) else { return Ok(()) };
         let hour = hour_of(name, bucket.bh);
+        // Before the row itself: a version whose hour is kept may lack calls, one that lacks its hour would hide them.
+        self.keep_live(provider, api, version, hour).await?;
         let row = Called { subscription: subscription.to_owned(), key, hour, n: calls, revision: bucket.revision };
         let sk = format!("{hour:010}#{subscription}#{key:010}#{:012}", bucket.b);
         let row = Row::new(calls_pk(provider, api, version, operation), sk, &row)?
@@ -185,7 +196,12 @@ impl Store {
             app: state.app,
             app_name: state.app_name,
             created_at: state.created_at,
+            activated_at: state.activated_at,
+            cancelled_at: state.cancelled_at,
         };
+        for api in &state.terms.apis {
+            self.keep_subscribed(api.id, &id).await?;
+        }
         self.table.project(Row::new(&id, SUBSCRIPTION_SK, &row)?, row.revision).await?;
         self.keep_sides(&row).await?;
         if self.table.get::<Filed>(&id, FILED_SK).await?.is_some() {
@@ -232,25 +248,37 @@ impl Store {
 
     /// Subscriptions with their frontiers and keys, as far as they are known.
     pub(crate) async fn callers(&self, callers: &BTreeSet<(String, u32)>) -> Result<Callers, StoreError> {
+        self.known(callers, &[]).await
+    }
+
+    /// The same, and other subscriptions without keys. Several batches at once.
+    pub(crate) async fn known(
+        &self,
+        callers: &BTreeSet<(String, u32)>,
+        others: &[String],
+    ) -> Result<Callers, StoreError> {
         let mut keys = BTreeSet::new();
-        for (subscription, key) in callers {
+        for subscription in callers.iter().map(|(subscription, _)| subscription).chain(others) {
             keys.insert((subscription.clone(), SUBSCRIPTION_SK.to_owned()));
             keys.insert((subscription.clone(), HEAD_SK.to_owned()));
-            keys.insert((subscription.clone(), key_sk(*key)));
         }
+        keys.extend(callers.iter().map(|(subscription, key)| (subscription.clone(), key_sk(*key))));
         let mut found = Callers::default();
         let keys: Vec<_> = keys.into_iter().collect();
-        for chunk in keys.chunks(BATCH_GET_MAX) {
-            for item in self.batch(chunk).await? {
-                let at = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
-                let (pk, sk) = (at("pk"), at("sk"));
-                match sk.as_str() {
-                    SUBSCRIPTION_SK => drop(found.subscriptions.insert(pk, from_item(item)?)),
-                    HEAD_SK => drop(found.heads.insert(pk, from_item(item)?)),
-                    _ => {
-                        let key: Key = from_item(item)?;
-                        found.keys.insert((pk, key.number), key);
-                    }
+        let chunks: Vec<Vec<_>> = keys.chunks(BATCH_GET_MAX).map(<[_]>::to_vec).collect();
+        let batches = chunks.into_iter().map(|chunk| {
+            let store = self.clone();
+            async move { store.batch(&chunk).await }
+        });
+        for item in many::at_once(batches).await?.into_iter().flatten() {
+            let at = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+            let (pk, sk) = (at("pk"), at("sk"));
+            match sk.as_str() {
+                SUBSCRIPTION_SK => drop(found.subscriptions.insert(pk, from_item(item)?)),
+                HEAD_SK => drop(found.heads.insert(pk, from_item(item)?)),
+                _ => {
+                    let key: Key = from_item(item)?;
+                    found.keys.insert((pk, key.number), key);
                 }
             }
         }

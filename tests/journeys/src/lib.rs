@@ -19,6 +19,6 @@ mod platform;
 mod running;
 
 pub use dev::client::{Answer, Call};
-pub use market::{Key, Market, Offer, Organization, Upstream, VERSION};
+pub use market::{Consumer, Key, Market, Offer, Organization, Upstream, VERSION};
 pub use platform::{Platform, Settings};
 pub use running::{alone, run, together};

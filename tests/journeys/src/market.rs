@@ -37,6 +37,19 @@ impl Key {
     }
 }
 
+/// One more organization that calls what a market sells, or the provider itself.
+#[derive(Debug, Clone)]
+pub struct Consumer {
+    /// Who calls.
+    pub organization: Organization,
+    /// The app's id.
+    pub app: String,
+    /// The subscription's id.
+    pub subscription: String,
+    /// The key.
+    pub key: Key,
+}
+
 /// Where an API's calls go.
 #[derive(Debug, Clone)]
 pub enum Upstream {
@@ -156,6 +169,30 @@ impl Platform {
         text(&self.post(&provider.token, "/v1/products/weather/plans", &plan).await, "id")
     }
 
+    /// Subscribes an app to a provider's plan `standard`, with a key; the app is one of the organization's services if one is named.
+    pub async fn subscribe(
+        &self,
+        organization: &Organization,
+        provider: &Organization,
+        service: Option<&str>,
+    ) -> Consumer {
+        let mut app = json!({ "name": "Trip planner" });
+        if let Some(service) = service {
+            app["service"] = json!(service);
+        }
+        let app = text(&self.post(&organization.token, "/v1/subscriptions/apps", &app).await, "id");
+        let wish = json!({ "app": app, "product": format!("{}/weather", provider.slug), "plan": "standard" });
+        let subscription = text(&self.post(&organization.token, "/v1/subscriptions", &wish).await, "id");
+        let key = self.key(organization, &subscription).await;
+        Consumer { organization: organization.clone(), app, subscription, key }
+    }
+
+    /// Founds an organization that calls what a market sells.
+    pub async fn join(&self, market: &Market, stem: &str) -> Consumer {
+        let organization = self.found(stem).await;
+        self.subscribe(&organization, &market.provider, None).await
+    }
+
     /// Issues a key.
     pub async fn key(&self, consumer: &Organization, subscription: &str) -> Key {
         Key::of(
@@ -175,6 +212,16 @@ impl Platform {
 }
 
 impl Market {
+    /// Its own consumer, as one of several.
+    pub fn first(&self) -> Consumer {
+        Consumer {
+            organization: self.consumer.clone(),
+            app: self.app.clone(),
+            subscription: self.subscription.clone(),
+            key: self.key.clone(),
+        }
+    }
+
     /// A call of the weather through the door, with the market's key. The path begins behind the API's slug.
     pub fn call(&self, path: &str) -> Call {
         self.call_with(&self.key, path)

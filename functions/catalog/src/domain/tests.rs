@@ -91,7 +91,7 @@ fn a_version_goes_forward_and_never_back_from_its_end() {
     let mut version = version(&api);
     let (now, later) = (api.created_at.plus_ms(1_000), api.created_at.plus_ms(2_000));
     assert_eq!(version.deprecate(later, now), Err(Step::NotPublished));
-    version.publish(now).unwrap();
+    version.publish(false, now).unwrap();
     assert_eq!((version.state, version.published_at, version.revision), (VersionPhase::Published, Some(now), 2));
     assert_eq!(version.retire(true, now), Err(Step::NotDeprecated));
     version.deprecate(later, now).unwrap();
@@ -99,12 +99,13 @@ fn a_version_goes_forward_and_never_back_from_its_end() {
         (version.state, version.deprecated_at, version.sunset_at),
         (VersionPhase::Deprecated, Some(now), Some(later))
     );
-    version.publish(later).unwrap();
+    version.publish(true, later).unwrap();
     assert_eq!((version.state, version.deprecated_at, version.sunset_at), (VersionPhase::Published, None, None));
+    assert_eq!(version.published_at, Some(now), "it was current all the time");
     version.deprecate(later, now).unwrap();
     version.retire(true, later).unwrap();
     assert_eq!((version.state, version.retired_at, version.revision), (VersionPhase::Retired, Some(later), 6));
-    assert_eq!(version.publish(later), Err(Step::Ended));
+    assert_eq!(version.publish(false, later), Err(Step::Ended));
     assert_eq!(version.deprecate(later, now), Err(Step::Ended));
     assert_eq!(version.retire(false, later), Err(Step::Ended));
     assert_eq!(version.revision, 6);

@@ -277,7 +277,7 @@ impl Store {
             let is_current = api.current.as_ref().is_some_and(|current| current.id == version.id);
             let first_time = version.published_at.is_none();
             let step = match change {
-                Change::Publish => version.publish(writer.now),
+                Change::Publish => version.publish(is_current, writer.now),
                 Change::Deprecate { sunset_at } => version.deprecate(sunset_at, writer.now),
                 Change::Retire => version.retire(is_current, writer.now),
             };

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod calls;
+mod many;
 mod month;
 mod operations;
 
@@ -143,7 +144,7 @@ async fn every_sample_call_is_answered() {
     house.send(&sample("queue-names")).await;
     house.send(&sample("stream-grant")).await;
     house.send(&sample("stream-timings")).await;
-    for name in ["http-usage", "http-callers", "http-calls", "http-periods", "http-operations"] {
+    for name in ["http-usage", "http-callers", "http-callers-many", "http-calls", "http-periods", "http-operations"] {
         let answer = house.send(&sample(name)).await;
         assert_eq!(answer["statusCode"], 200, "{name}: {answer}");
     }

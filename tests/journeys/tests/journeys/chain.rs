@@ -5,7 +5,7 @@ use std::time::Duration;
 use journeys::{Call, together};
 use serde_json::{Value, json};
 
-use crate::{problem, tally};
+use crate::{checks, problem, tally};
 
 /// The bill's lines, short: description, quantity, price, amount.
 fn lines(bill: &Value) -> Vec<[&str; 4]> {
@@ -114,16 +114,12 @@ fn a_new_version_is_served_and_counted_under_its_own_operations() {
         let document = weather::DOCUMENT
             .replace("/stations/{station}:", "/observations/{station}:")
             .replace("operationId: getStation", "operationId: getObservation");
-        let versions = "/v1/catalog/apis/weather/versions";
-        platform
-            .expect(
-                Call::post(format!("{versions}?version=2.0.0"))
-                    .bearer(&market.provider.token)
-                    .body("application/yaml", document),
-                201,
-            )
-            .await;
-        platform.post(&market.provider.token, format!("{versions}/2.0.0/publish"), &Value::Null).await;
+        let provider = &market.provider;
+        // Nobody called what it takes away.
+        let checked = checks::check(platform, provider, "2.0.0", "", &document).await;
+        assert_eq!(checked.status, 200, "{}", checked.refused());
+        checks::upload(platform, provider, "2.0.0", &document).await;
+        assert_eq!(checks::publish(platform, provider, "2.0.0").await.status, 200);
         // A path that was not there is looked for again, in a sandbox that has just done so half a second later.
         tokio::time::sleep(Duration::from_millis(600)).await;
         let answers = platform.send_all((0..2).map(|_| market.call("/observations/7"))).await;

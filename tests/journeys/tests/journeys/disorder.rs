@@ -324,7 +324,7 @@ fn what_a_projection_lost_is_there_again_when_every_function_tells_it_again() {
         let usage = format!("/v1/usage?subscription={}", market.subscription);
         assert_ne!(platform.get(&market.consumer.token, usage).await["by_operation"], names);
 
-        for function in ["Accounts", "Catalog", "Products", "Subscriptions", "Keys", "Usage", "Billing"] {
+        for function in ["Accounts", "Catalog", "Products", "Subscriptions", "Keys", "Usage", "Billing", "Contracts"] {
             for shard in 0..16 {
                 let mut after = Value::Null;
                 loop {

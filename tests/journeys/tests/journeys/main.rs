@@ -10,6 +10,7 @@
 
 mod bad_input;
 mod chain;
+mod checks;
 mod contracts;
 mod disorder;
 mod documents;

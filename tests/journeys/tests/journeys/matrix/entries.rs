@@ -1,11 +1,13 @@
 //! What the API documents do not say of a route: an example of a request, whose the thing is, and who else may see it.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use http::Method;
 use journeys::Call;
 use serde_json::{Value, json};
-use shared::principal::Permission;
+use shared::{principal::Permission, time::Time};
 
-use super::scene::{Ids, unique};
+use super::scene::{Ids, WITHDRAWN, unique};
 
 /// Whose the thing is.
 #[derive(Clone, Copy)]
@@ -72,6 +74,12 @@ fn post(path: impl Into<String>, body: &Value) -> Call {
 
 fn act(path: String) -> Call {
     Call::post(path)
+}
+
+/// By the machine's clock, which the platform that tests share follows.
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn patch(path: impl Into<String>, body: &Value) -> Call {
@@ -289,6 +297,9 @@ pub(super) const TABLE: &[Entry] = &[
     provider("list_callers", &[200], Nothing, |ids| {
         get(format!("/v1/usage/callers?api={}&operation=getForecast", ids.api))
     }),
+    provider("list_callers_of_operations", &[200], Nothing, |ids| {
+        post("/v1/usage/callers", &json!({ "api": ids.api, "operations": ["getForecast", "listStations"], "window": "1d" }))
+    }),
     consumer("list_calls", &[200], Same, |_| get("/v1/usage/calls".to_owned())),
     provider("list_operations_usage", &[200], Nothing, |ids| {
         get(format!("/v1/usage/operations?api={}&operation=getForecast", ids.api))
@@ -311,6 +322,33 @@ pub(super) const TABLE: &[Entry] = &[
         let side = json!({ "files": { "weather.yaml": weather::DOCUMENT } });
         post("/v1/contracts/comparisons", &json!({ "before": side, "after": side }))
     }),
+    // … and checks, policies and approvals are the provider's own until a consumer is told
+    provider("check_document", &[200], Nothing, |ids| {
+        Call::post(format!("/v1/contracts/checks?api={}&version=1.0.1", ids.api))
+            .body("application/yaml", weather::DOCUMENT)
+    }),
+    provider("list_checks", &[200], Nothing, |ids| get(format!("/v1/contracts/checks?api={}", ids.api))),
+    provider("get_check", &[200], Nothing, |ids| get(format!("/v1/contracts/checks/{}", ids.check))),
+    provider("get_policy", &[200], Nothing, |ids| get(format!("/v1/contracts/apis/{}/policy", ids.api))),
+    // Whoever comes second finds it changed.
+    provider("set_policy", &[200, 412], Nothing, |ids| {
+        Call::new(Method::PUT, format!("/v1/contracts/apis/{}/policy", ids.api))
+            .header("if-match", "\"0\"")
+            .json(&json!({ "check": "required" }))
+    }),
+    // … or approved …
+    provider("approve_finding", &[201, 409], Nothing, |ids| {
+        let end = Time::from_ms(now_ms()).plus_ms(3_600_000);
+        let body = json!({ "fingerprint": "00000000000000000000000000000002", "reason": "For now", "until": end });
+        post(format!("/v1/contracts/apis/{}/approvals", ids.api), &body)
+    }),
+    provider("list_approvals", &[200], Nothing, |ids| get(format!("/v1/contracts/apis/{}/approvals", ids.api))),
+    // … or gone.
+    provider("withdraw_approval", &[200, 404], Nothing, |ids| {
+        Call::new(Method::DELETE, format!("/v1/contracts/apis/{}/approvals/{WITHDRAWN}", ids.api))
+    }),
+    provider("list_notices", &[200], Same, |_| get("/v1/contracts/notices".to_owned())),
+    provider("get_sunsets", &[200], Nothing, |ids| get(format!("/v1/contracts/sunsets/{}", ids.api))),
     provider("list_rules", &[200], Same, |_| get("/v1/contracts/rules".to_owned())),
     provider("get_rule", &[200], Same, |_| get("/v1/contracts/rules/response-field-removed".to_owned())),
 ];

@@ -42,6 +42,7 @@ pub(super) struct Ids {
     pub(super) rotated_key: String,
     pub(super) revoked_key: String,
     pub(super) invoice: String,
+    pub(super) check: String,
 }
 
 /// The tokens of one side.
@@ -126,6 +127,7 @@ fn ghosts(ids: &Ids) -> Ids {
         rotated_key: ghost(&ids.rotated_key),
         revoked_key: ghost(&ids.revoked_key),
         invoice: ghost(&ids.invoice),
+        check: ghost(&ids.check),
     }
 }
 
@@ -146,6 +148,17 @@ async fn invoice(platform: &Platform, market: &Market) -> String {
     let taken = platform.cloud().invoke("Billing", json!({ "Records": [record] })).await.unwrap();
     assert_eq!(taken["batchItemFailures"], json!([]), "{taken}");
     id(&platform.get(&market.consumer.token, "/v1/billing/invoices").await["items"][0])
+}
+
+/// A finding whose approval is withdrawn.
+pub(super) const WITHDRAWN: &str = "00000000000000000000000000000001";
+
+/// A check of the market's API, and an approval.
+async fn check(platform: &Platform, provider: &Organization) -> String {
+    let approval = json!({ "fingerprint": WITHDRAWN, "reason": "For now", "until": crate::checks::ahead(platform, 1) });
+    platform.post(&provider.token, "/v1/contracts/apis/weather/approvals", &approval).await;
+    let checked = crate::checks::check(platform, provider, "1.0.1", "", weather::DOCUMENT).await;
+    id(&checked.success().unwrap())
 }
 
 impl Scene {
@@ -208,6 +221,7 @@ impl Scene {
             rotated_key: platform.key(consumer, &market.subscription).await.id,
             revoked_key: platform.key(consumer, &market.subscription).await.id,
             invoice: invoice(platform, &market).await,
+            check: check(platform, provider).await,
         };
         let end = SystemTime::now() + LIFE;
         let (provider_tokens, consumer_tokens) =
