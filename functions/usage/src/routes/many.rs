@@ -34,7 +34,6 @@ const QUERIES_MAX: usize = 20_000;
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
     /// An API of one's own organization, by slug or id.
-    #[schema(inline)]
     api: NameOfApi,
     /// The ids of operations, in whichever of the API's versions: 1 to 10,000.
     #[schema(min_items = 1, max_items = 10_000)]
