@@ -107,7 +107,9 @@ fn add_operation(document: &mut Value, section: &str, name: &str) -> bool {
         operation["operationId"] = json!(id);
         // What the path's own parameters were has no place in the new path.
         let parameters = operation["parameters"].as_array_mut();
-        parameters.into_iter().for_each(|all| all.retain(|one| one["in"] != "path"));
+        for all in parameters {
+            all.retain(|one| one["in"] != "path");
+        }
     }
     items.insert(name.to_owned(), new);
     true
