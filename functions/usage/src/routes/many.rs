@@ -269,12 +269,11 @@ async fn callers(
         let Some(subscription) = known.subscriptions.get(&key.0) else { continue };
         let service = if subscription.organization.id == own {
             let name = subscription.app.to_string();
-            match services.get(&name) {
-                Some(service) => service.clone(),
-                None => {
-                    let service = store.app(&own, subscription.app).await?.and_then(|app| app.service);
-                    services.entry(name).or_insert(service).clone()
-                }
+            if let Some(service) = services.get(&name) {
+                service.clone()
+            } else {
+                let service = store.app(&own, subscription.app).await?.and_then(|app| app.service);
+                services.entry(name).or_insert(service).clone()
             }
         } else {
             None

@@ -298,7 +298,10 @@ pub(super) const TABLE: &[Entry] = &[
         get(format!("/v1/usage/callers?api={}&operation=getForecast", ids.api))
     }),
     provider("list_callers_of_operations", &[200], Nothing, |ids| {
-        post("/v1/usage/callers", &json!({ "api": ids.api, "operations": ["getForecast", "listStations"], "window": "1d" }))
+        post(
+            "/v1/usage/callers",
+            &json!({ "api": ids.api, "operations": ["getForecast", "listStations"], "window": "1d" }),
+        )
     }),
     consumer("list_calls", &[200], Same, |_| get("/v1/usage/calls".to_owned())),
     provider("list_operations_usage", &[200], Nothing, |ids| {
