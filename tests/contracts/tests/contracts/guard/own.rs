@@ -107,7 +107,7 @@ fn add_operation(document: &mut Value, section: &str, name: &str) -> bool {
         operation["operationId"] = json!(id);
         // What the path's own parameters were has no place in the new path.
         let parameters = operation["parameters"].as_array_mut();
-        for all in parameters {
+        if let Some(all) = parameters {
             all.retain(|one| one["in"] != "path");
         }
     }
