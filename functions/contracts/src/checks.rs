@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use crate::approvals::Approval;
 use crate::finding::{Comparison, Finding, Location, NotCompared, Severity, Verdict};
-use crate::policy::{FailOn, Policy, Removal, major};
+use crate::policy::{FailOn, Policy, PolicyView, Removal, major};
 use crate::report::Warnings;
 use crate::traffic::{CallerView, Lookup, Published, Traffic};
 
@@ -117,13 +117,12 @@ pub struct Reason {
     pub detail: String,
 }
 
-/// The policy that a check went by.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// The policy that a check goes by.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyUsed {
     /// Its revision; 0 where the API has none of its own.
     pub revision: u64,
     /// What it says.
-    #[serde(flatten)]
     pub policy: Policy,
 }
 
@@ -173,7 +172,7 @@ pub struct CheckReport {
     /// Approvals that hold for findings of this report.
     pub approvals: Vec<Approval>,
     /// The policy that it went by.
-    pub policy: PolicyUsed,
+    pub policy: PolicyView,
     /// What is wrong with the documents themselves.
     pub warnings: Warnings,
 }

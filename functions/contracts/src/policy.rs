@@ -79,6 +79,39 @@ pub struct Policy {
     pub removal: Option<Removal>,
 }
 
+/// A policy with its revision, as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ApiPolicy)]
+pub struct PolicyView {
+    /// Raised by every change; 0 while nothing was set.
+    pub revision: u64,
+    /// Whether a version is published only after a check that it passes.
+    pub check: CheckMode,
+    /// How strictly Protocol Buffers are compared.
+    pub level: Level,
+    /// From where on a check fails.
+    pub fail_on: FailOn,
+    /// How far back callers are looked for.
+    #[schema(value_type = String)]
+    pub window: Window,
+    /// Severities of rules, where they are not those of the rule's page.
+    pub rules: BTreeMap<String, Severity>,
+    /// Whether a breaking change needs a major version.
+    pub semver: bool,
+    /// When an operation may be removed; absent: as soon as nobody calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removal: Option<Removal>,
+}
+
+impl PolicyView {
+    /// Of a policy of this revision.
+    #[must_use]
+    pub fn of(revision: u64, policy: &Policy) -> Self {
+        let Policy { check, level, fail_on, window, rules, semver, removal } = policy.clone();
+        Self { revision, check, level, fail_on, window, rules, semver, removal }
+    }
+}
+
 impl Policy {
     /// What is wrong with it: a pointer, and what to do.
     #[must_use]

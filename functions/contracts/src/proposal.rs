@@ -12,7 +12,7 @@ use shared::window::Window;
 use crate::checks::{self, CheckReport, CheckVerdict, Judgement, Known, PolicyUsed, Scales};
 use crate::compare::{Settings, compare};
 use crate::finding::{Comparison, NotCompared, Verdict};
-use crate::policy::FailOn;
+use crate::policy::{FailOn, PolicyView};
 use crate::report::{Scene, Warnings};
 use crate::routes::asks::{Api, Catalog, Current, Proposed, Read};
 use crate::store::{CheckRow, Store};
@@ -87,7 +87,7 @@ pub(crate) async fn check(
         findings: judgement.findings.clone(),
         not_compared,
         approvals: judgement.approvals.clone(),
-        policy,
+        policy: PolicyView::of(policy.revision, &policy.policy),
         warnings,
     };
     let traffic = match &traffic {

@@ -348,7 +348,7 @@ fn what_a_consumer_sees_of_a_report_is_its_own() {
         findings: judgement.findings,
         not_compared: vec![],
         approvals: approval("c", "2027-02-01T00:00:00Z").into_values().collect(),
-        policy: PolicyUsed { revision: 9, policy: Policy::default() },
+        policy: PolicyView::of(9, &Policy::default()),
         warnings: Warnings::default(),
     };
     let text = serde_json::to_string(&report.clone().as_seen_by(beta, &traffic)).unwrap();

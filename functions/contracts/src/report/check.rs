@@ -7,7 +7,7 @@ use shared::id::OrganizationId;
 use super::{Form, Report};
 use crate::checks::{CheckFinding, CheckReport, CheckVerdict, Effect};
 use crate::finding::{Finding, Severity, Verdict};
-use crate::policy::FailOn;
+use crate::policy::{FailOn, Policy, PolicyView};
 use crate::rules;
 use crate::traffic::{Lookup, Traffic};
 
@@ -133,7 +133,7 @@ impl CheckReport {
         self.reasons.clear();
         self.approvals.clear();
         self.not_compared.clear();
-        self.policy = crate::checks::PolicyUsed { revision: 0, policy: crate::policy::Policy::default() };
+        self.policy = PolicyView::of(0, &Policy::default());
         self
     }
 }

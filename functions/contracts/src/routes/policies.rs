@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use super::asks::Catalog;
 use crate::AppState;
 use crate::approvals::{Approval, DAYS_MAX, is_fingerprint};
-use crate::policy::Policy;
+use crate::policy::{Policy, PolicyView};
 use crate::store::StoredPolicy;
 
 /// An alias, because a document's schema is made of names without parameters.
@@ -25,24 +25,14 @@ type NameOfApi = Name<Api>;
 /// Approvals of an API at a time, those that have ended among them.
 const APPROVALS_MAX: usize = 1_000;
 
-/// A policy with its revision.
-#[derive(Serialize, ToSchema)]
-struct ApiPolicy {
-    /// Raised by every change; 0 while nothing was set.
-    revision: u64,
-    #[serde(flatten)]
-    policy: Policy,
-}
-
-fn shown(stored: StoredPolicy) -> Result<Reply, Problem> {
-    let StoredPolicy { revision, policy } = stored;
-    Ok(Reply::ok(&ApiPolicy { revision, policy })?.revision(revision))
+fn shown(stored: &StoredPolicy) -> Result<Reply, Problem> {
+    Ok(Reply::ok(&PolicyView::of(stored.revision, &stored.policy))?.revision(stored.revision))
 }
 
 /// Shows what the checks of an API go by; the defaults, with revision 0, while nothing was set.
 #[utoipa::path(get, path = "/v1/contracts/apis/{api}/policy", operation_id = "get_policy", tag = "policies", security(("token" = ["contracts:read"])),
     params(("api" = inline(NameOfApi), Path, description = "An API of one's own organization, by slug or id.")),
-    responses((status = 200, description = "The policy.", body = ApiPolicy, headers(("ETag" = String)))))]
+    responses((status = 200, description = "The policy.", body = PolicyView, headers(("ETag" = String)))))]
 pub(super) async fn get_policy(
     _caller: Caller<needs::ContractsRead>,
     context: Context,
@@ -50,7 +40,7 @@ pub(super) async fn get_policy(
     Path(api): Path<NameOfApi>,
 ) -> Result<Reply, Problem> {
     let api = Catalog::of(app.hops.of(&context)).api(&api.to_string()).await?;
-    shown(app.store.policy(api.id).await?)
+    shown(&app.store.policy(api.id).await?)
 }
 
 /// Sets what the checks of an API go by, all of it: what is left out gets its default. `check: "off"` lets any version be published, and stands in
@@ -58,7 +48,7 @@ pub(super) async fn get_policy(
 #[utoipa::path(put, path = "/v1/contracts/apis/{api}/policy", operation_id = "set_policy", tag = "policies", security(("token" = ["contracts:write"])),
     params(("api" = inline(NameOfApi), Path, description = "An API of one's own organization, by slug or id."),
         ("If-Match" = String, Header, description = "The `ETag` that the policy was read with: `\"0\"` while nothing was set.")),
-    request_body = Policy, responses((status = 200, description = "The policy.", body = ApiPolicy, headers(("ETag" = String)))))]
+    request_body = Policy, responses((status = 200, description = "The policy.", body = PolicyView, headers(("ETag" = String)))))]
 pub(super) async fn set_policy(
     caller: Caller<needs::ContractsWrite>,
     context: Context,
@@ -73,7 +63,7 @@ pub(super) async fn set_policy(
     }
     let whose = (caller.organization.id, api.id);
     match app.store.put_policy(whose, &policy, revision, context.now).await? {
-        Some(stored) => shown(stored),
+        Some(stored) => shown(&stored),
         None => Err(Problem::new(
             Kind::PreconditionFailed,
             "It was changed since you read it: read it again, and send the new `ETag` as `If-Match`.",
