@@ -160,6 +160,9 @@ pub struct CheckReport {
     pub window: Window,
     /// Whether the calls in the window are known whole, as far as they were needed.
     pub complete: bool,
+    /// Why they are not, and what to do, in one sentence for people; absent where they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incomplete_because: Option<String>,
     /// Every hour before is counted whole; absent where nobody needed to be asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complete_to: Option<Time>,
@@ -204,8 +207,34 @@ pub enum Known {
     NotNeeded,
     /// Who called.
     Traffic(Traffic),
-    /// Nobody can say, and why.
+    /// Nobody can say: why, and what to do, in a sentence for people.
     Unknown(String),
+}
+
+impl Known {
+    /// Who called, where that is known.
+    #[must_use]
+    pub fn traffic(&self) -> Option<&Traffic> {
+        match self {
+            Self::Traffic(traffic) => Some(traffic),
+            Self::NotNeeded | Self::Unknown(_) => None,
+        }
+    }
+
+    /// Why it is not known whole, and what to do; nothing where it is.
+    #[must_use]
+    pub fn gap(&self) -> Option<String> {
+        match self {
+            Self::NotNeeded => None,
+            Self::Traffic(traffic) => (!traffic.complete).then(|| {
+                format!(
+                    "The counts of `usage` are whole only up to {}: check again when they have caught up, or have what breaks approved.",
+                    traffic.complete_to
+                )
+            }),
+            Self::Unknown(why) => Some(why.clone()),
+        }
+    }
 }
 
 /// What a check is judged by, besides what was found.
@@ -257,10 +286,7 @@ pub struct Judgement {
 /// Judges what was found.
 #[must_use]
 pub fn judge(comparison: &Comparison, scales: &Scales<'_>) -> Judgement {
-    let lookup = match scales.known {
-        Known::Traffic(traffic) => Some(Lookup::new(traffic, None)),
-        Known::NotNeeded | Known::Unknown(_) => None,
-    };
+    let lookup = scales.known.traffic().map(|traffic| Lookup::new(traffic, None));
     let mut room = CALLERS_SHOWN_IN_ALL;
     let mut findings = Vec::with_capacity(comparison.findings.len());
     let mut approvals: BTreeMap<&str, &Approval> = BTreeMap::new();
@@ -302,14 +328,18 @@ pub fn judge(comparison: &Comparison, scales: &Scales<'_>) -> Judgement {
     semver(&findings, scales, &mut always);
     if let Some(first) = kept.first() {
         let more = if kept.len() > 1 { format!(" and {} more", kept.len() - 1) } else { String::new() };
+        let unsure = match scales.silence.gap() {
+            Some(gap) => format!(" Whether nobody called it is not known: {gap}"),
+            None => String::new(),
+        };
         let detail = format!(
-            "The policy does not allow this removal yet: {}{more} Deprecate the operation first, and remove it when a condition of `removal` holds.",
+            "The policy does not allow this removal yet: {}{more} Deprecate the operation first, and remove it when a condition of `removal` holds.{unsure}",
             first.summary
         );
         always.push(Reason { code: "removal".into(), detail });
     }
     let reasons_of = |fail_on: FailOn| {
-        let mut reasons = reasons(fail_on, &findings, comparison);
+        let mut reasons = reasons(fail_on, &findings, comparison, scales.known);
         if fail_on != FailOn::None {
             reasons.extend(always.iter().cloned());
         }
@@ -386,7 +416,7 @@ fn verdict(comparison: &Comparison, findings: &[CheckFinding]) -> CheckVerdict {
 }
 
 /// Why what was found fails from a severity on.
-fn reasons(fail_on: FailOn, findings: &[CheckFinding], comparison: &Comparison) -> Vec<Reason> {
+fn reasons(fail_on: FailOn, findings: &[CheckFinding], comparison: &Comparison, known: &Known) -> Vec<Reason> {
     let open = |severity: Severity, effects: &[Effect]| {
         findings.iter().filter(|finding| finding.severity == severity && effects.contains(&finding.effect)).count()
     };
@@ -402,8 +432,9 @@ fn reasons(fail_on: FailOn, findings: &[CheckFinding], comparison: &Comparison) 
         FailOn::Affecting => {
             let what = "breaking findings reach operations that callers use: keep what they use, or have each finding approved.";
             add("affecting", open(Severity::Breaking, &[Effect::Affecting]), what);
-            let what = "breaking findings reach operations of which nobody can say who calls them: check again when usage answers, or have each finding approved.";
-            add("incomplete", open(Severity::Breaking, &[Effect::Unknown]), what);
+            let gap = known.gap().unwrap_or_default();
+            let what = format!("breaking findings reach operations of which nobody can say who calls them. {gap}");
+            add("incomplete", open(Severity::Breaking, &[Effect::Unknown]), &what);
         }
         FailOn::Breaking | FailOn::Dangerous => {
             let what = "findings are breaking: keep what they take away, or have each one approved.";

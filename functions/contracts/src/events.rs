@@ -6,20 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use shared::chassis::EventError;
-use shared::chassis::table::StoreError;
+use shared::chassis::at_once::at_once;
 use shared::event::{
     ApiName, ApiState, Envelope, NoticeKind, NoticeState, RoutesState, State, SubscriptionState, VersionPhase,
 };
 use shared::id::{ApiId, CheckId, NoticeId, OrganizationId, SubscriptionId};
 use shared::time::Time;
-use tokio::task::JoinSet;
 
 use crate::checks::{CheckReport, concerns_callers};
-use crate::store::{Notice, Store, Version};
+use crate::store::{AT_ONCE, Notice, Store, Version};
 use crate::traffic::Lookup;
-
-/// Notices that are written at once.
-const AT_ONCE: usize = 16;
 
 /// Keeps what was told, and tells who is concerned.
 pub(crate) async fn on_event(store: &Store, envelope: &Envelope, sent_at: Time) -> Result<(), EventError> {
@@ -70,13 +66,22 @@ async fn announce(store: &Store, api: ApiId, now: Time) -> Result<(), EventError
     Ok(())
 }
 
-/// Tells that a deprecated version has ended.
+/// Tells that a deprecated version has ended, if it was the current one: the door served no other, so nobody called what another offered.
 async fn ended(store: &Store, version: &Version, now: Time) -> Result<(), EventError> {
     let (Some(_), Some(retired_at)) = (version.deprecated_at, version.retired_at) else { return Ok(()) };
     let Some(api) = store.api(version.api).await? else {
         // The API was made before its versions: its event is under way.
         return Err(EventError::Unavailable(format!("{} is not known yet", version.api)));
     };
+    if let Some(current) = &api.current
+        && store.version(api.id, current.id).await?.is_none()
+    {
+        // It may have taken the place of this one before the end: its event is under way.
+        return Err(EventError::Unavailable(format!("{} is not known yet", current.id)));
+    }
+    if store.had_successor(version, retired_at).await? {
+        return Ok(());
+    }
     let what = format!("sunset#{}", version.id);
     all(store, (&api, version), NoticeKind::Sunset, (&what, retired_at), now).await
 }
@@ -172,21 +177,10 @@ async fn tell(
     make: impl Fn(SubscriptionId, OrganizationId) -> Notice,
     now: Time,
 ) -> Result<(), EventError> {
-    let mut writing: JoinSet<Result<(), StoreError>> = JoinSet::new();
-    let finished = |done: Option<Result<Result<(), StoreError>, tokio::task::JoinError>>| match done {
-        Some(Ok(result)) => result.map_err(EventError::from),
-        Some(Err(error)) => Err(EventError::Unavailable(error.to_string())),
-        None => Ok(()),
-    };
-    for (subscription, organization) in whom {
-        if writing.len() >= AT_ONCE {
-            finished(writing.join_next().await)?;
-        }
+    let notices = whom.into_iter().map(|(subscription, organization)| {
         let (store, notice) = (store.clone(), make(subscription, organization));
-        writing.spawn(async move { store.notify(&notice, now).await });
-    }
-    while !writing.is_empty() {
-        finished(writing.join_next().await)?;
-    }
+        async move { store.notify(&notice, now).await }
+    });
+    at_once(AT_ONCE, notices).await?;
     Ok(())
 }

@@ -33,32 +33,34 @@ impl From<std::io::Error> for Unpackable {
     }
 }
 
+/// What goes beside a document: the parameters that have a value.
+pub(crate) fn query(parameters: &[(&str, Option<&str>)]) -> String {
+    let mut query = String::new();
+    for (name, value) in parameters {
+        if let Some(value) = value {
+            let separator = if query.is_empty() { '?' } else { '&' };
+            // Writing to a `String` cannot fail.
+            let _ = write!(query, "{separator}{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC));
+        }
+    }
+    query
+}
+
 /// Packs a document.
 pub(crate) fn parcel(
     files: &BTreeMap<String, String>,
     root: Option<&str>,
     format: Option<&str>,
 ) -> Result<Parcel, Unpackable> {
-    let mut query = String::new();
-    let mut add = |name: &str, value: Option<&str>| {
-        if let Some(value) = value {
-            let separator = if query.is_empty() { '?' } else { '&' };
-            // Writing to a `String` cannot fail.
-            let _ = write!(query, "{separator}{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC));
-        }
-    };
     let only = if files.len() == 1 { files.iter().next() } else { None };
-    let bytes = match only {
+    let (query, bytes) = match only {
         // The catalog knows a document that comes alone by the end of its name, so one in a folder comes in an archive, too.
         Some((path, text)) if !path.contains('/') && path.len() <= 255 => {
-            add("filename", Some(path));
-            add("format", format);
-            packed(text.as_bytes(), PARCEL_BYTES_MAX)?
+            (query(&[("filename", Some(path)), ("format", format)]), packed(text.as_bytes(), PARCEL_BYTES_MAX)?)
         }
         _ => {
-            add("root", root.or(only.map(|(path, _)| path.as_str())));
-            add("format", format);
-            packed(&tar(files)?, PARCEL_BYTES_MAX)?
+            let root = root.or(only.map(|(path, _)| path.as_str()));
+            (query(&[("root", root), ("format", format)]), packed(&tar(files)?, PARCEL_BYTES_MAX)?)
         }
     };
     Ok(Parcel { query, bytes })

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use shared::chassis::hop::HopError;
 use shared::event::{ApiName, CheckPhase};
 use shared::id::CheckId;
 use shared::problem::Problem;
@@ -9,13 +10,15 @@ use shared::surface::Surface;
 use shared::time::Time;
 use shared::window::Window;
 
+use crate::approvals::Approval;
 use crate::checks::{self, CheckReport, CheckVerdict, Judgement, Known, PolicyUsed, Scales};
 use crate::compare::{Settings, compare};
 use crate::finding::{Comparison, NotCompared, Verdict};
 use crate::policy::{FailOn, PolicyView};
 use crate::report::{Scene, Warnings};
-use crate::routes::asks::{Api, Catalog, Current, Proposed, Read};
-use crate::store::{CheckRow, Store};
+use crate::routes::asks::{Api, Asks, Current, Proposed, Read};
+use crate::routes::name;
+use crate::store::{CheckRow, Store, StoredPolicy};
 use crate::traffic::{Published, Traffic};
 
 /// What is asked of a check besides the document.
@@ -30,7 +33,7 @@ pub(crate) struct Asked {
 /// Makes a check.
 pub(crate) async fn check(
     store: &Store,
-    catalog: &Catalog,
+    asks: &Asks,
     base_url: &str,
     api: Api,
     proposed: Proposed<'_>,
@@ -38,26 +41,25 @@ pub(crate) async fn check(
 ) -> Result<(CheckReport, Scene), Problem> {
     let base = async {
         match &api.current {
-            Some(current) => catalog.published(api.id, current.id).await.map(Some),
+            Some(current) => asks.published(api.id, current.id).await.map(Some),
             None => Ok(None),
         }
     };
-    let (proposed, base) = tokio::join!(catalog.proposed(&proposed), base);
+    let (proposed, base) = tokio::join!(asks.proposed(&proposed), base);
     let (proposed, base) = (proposed?, base?);
+    if let Some(base) = &base {
+        of_one_format(&base.surface, &proposed.surface)?;
+    }
+    let ground = Ground::read(store, asks, &api, &asked).await?;
     let mut row = begun(&api, &proposed, &asked);
+    // While a check is pending nobody publishes. So all that can be refused or fail comes before, but for keeping the report.
     store.begin(&row).await?;
-    let stored = store.policy(api.id).await?;
-    let policy = PolicyUsed { revision: stored.revision, policy: stored.policy };
-    let fail_on = asked.fail_on.unwrap_or(policy.policy.fail_on);
-    let window = asked.window.unwrap_or(policy.policy.window);
-    let scene = Scene::of(base.as_ref().map_or(&proposed.surface, |base| &base.surface), &proposed.surface, base_url);
-    let (judgement, not_compared, traffic) = match (&base, &api.current) {
-        (Some(base), Some(current)) => {
-            let ground = Ground { store, catalog, api: &api, current, policy: &policy, fail_on, window, asked: &asked };
-            ground.judged(&base.surface, &proposed.surface).await?
-        }
+    let (judgement, not_compared, known) = match (&base, &api.current) {
+        (Some(base), Some(current)) => ground.judged(current, &base.surface, &proposed.surface).await,
         _ => (first(), Vec::new(), Known::NotNeeded),
     };
+    let scene = Scene::of(base.as_ref().map_or(&proposed.surface, |base| &base.surface), &proposed.surface, base_url);
+    let digest = proposed.surface.digest.to_string();
     let warnings = Warnings { before: base.map(|base| base.warnings).unwrap_or_default(), after: proposed.warnings };
     let report = CheckReport {
         id: row.id,
@@ -66,36 +68,66 @@ pub(crate) async fn check(
         base_version: row.base_version.clone(),
         base: row.base,
         document_sha256: row.document_sha256.clone(),
-        digest: proposed.surface.digest.to_string(),
+        digest,
         created_at: row.created_at,
         verdict: judgement.verdict,
         passed: judgement.reasons.is_empty(),
         may_publish: judgement.may_publish,
         reasons: judgement.reasons.clone(),
-        fail_on,
-        window,
-        complete: match &traffic {
-            Known::NotNeeded => true,
-            Known::Traffic(traffic) => traffic.complete,
-            Known::Unknown(_) => false,
-        },
-        complete_to: match &traffic {
-            Known::Traffic(traffic) => Some(traffic.complete_to),
-            Known::NotNeeded | Known::Unknown(_) => None,
-        },
+        fail_on: ground.fail_on,
+        window: ground.window,
+        complete: known.gap().is_none(),
+        incomplete_because: known.gap(),
+        complete_to: known.traffic().map(|traffic| traffic.complete_to),
         precision: "operation".to_owned(),
         findings: judgement.findings.clone(),
         not_compared,
         approvals: judgement.approvals.clone(),
-        policy: PolicyView::of(policy.revision, &policy.policy),
+        policy: PolicyView::of(ground.policy.revision, &ground.policy.policy),
         warnings,
     };
-    let traffic = match &traffic {
-        Known::Traffic(traffic) => Some(traffic),
-        Known::NotNeeded | Known::Unknown(_) => None,
-    };
-    store.complete(&mut row, &judgement, &report, traffic).await?;
+    kept(store, &mut row, &judgement, &report, known.traffic()).await?;
     Ok((report, scene))
+}
+
+/// A document of another format cannot be compared.
+fn of_one_format(before: &Surface, after: &Surface) -> Result<(), Problem> {
+    if before.format == after.format {
+        return Ok(());
+    }
+    let detail = format!(
+        "The published version is {}, and the document is {}: a version of another format is another API.",
+        name(before.format),
+        name(after.format)
+    );
+    Err(Problem::state(detail))
+}
+
+/// Keeps what a check came to. Where that fails, the check is ended, so that nobody waits for it; where not even that can be written, it stays pending
+/// for as long as the catalog waits for one.
+async fn kept(
+    store: &Store,
+    row: &mut CheckRow,
+    judgement: &Judgement,
+    report: &CheckReport,
+    traffic: Option<&Traffic>,
+) -> Result<(), Problem> {
+    if let Err(error) = store.complete(row, judgement, report, traffic).await {
+        if let Err(second) = store.break_off(row).await {
+            tracing::warn!(check = %row.id, error = %second, "a check could not be ended");
+        }
+        return Err(error.into());
+    }
+    if row.approvals.is_empty() {
+        return Ok(());
+    }
+    // Who withdraws an approval ends the checks that rest on it. This one may have come after: then it ends itself.
+    let approvals = store.approvals(row.api.id).await?;
+    if row.approvals.iter().all(|fingerprint| approvals.contains_key(fingerprint)) {
+        return Ok(());
+    }
+    store.end(row.clone(), row.created_at).await?;
+    Err(Problem::state("An approval that the check rests on was withdrawn while it was made: check again."))
 }
 
 fn begun(api: &Api, proposed: &Read, asked: &Asked) -> CheckRow {
@@ -115,6 +147,7 @@ fn begun(api: &Api, proposed: &Read, asked: &Asked) -> CheckRow {
         created_at: asked.now,
         by: asked.by.clone(),
         chunks: (0, 0),
+        approvals: Vec::new(),
     }
 }
 
@@ -129,27 +162,43 @@ fn first() -> Judgement {
     }
 }
 
-/// What a comparison is judged on.
+/// What a comparison is judged on, besides the documents.
 struct Ground<'a> {
-    store: &'a Store,
-    catalog: &'a Catalog,
+    asks: &'a Asks,
     api: &'a Api,
-    current: &'a Current,
-    policy: &'a PolicyUsed,
+    policy: PolicyUsed,
     fail_on: FailOn,
     window: Window,
+    approvals: BTreeMap<String, Approval>,
+    deprecated_since: BTreeMap<String, Time>,
     asked: &'a Asked,
 }
 
-impl Ground<'_> {
-    async fn judged(&self, before: &Surface, after: &Surface) -> Result<(Judgement, Vec<NotCompared>, Known), Problem> {
-        if before.format != after.format {
-            let detail = format!(
-                "The published version is {:?}, and the document is {:?}: a version of another format is another API.",
-                before.format, after.format
-            );
-            return Err(Problem::new(shared::problem::Kind::StateConflict, detail));
-        }
+impl<'a> Ground<'a> {
+    async fn read(store: &Store, asks: &'a Asks, api: &'a Api, asked: &'a Asked) -> Result<Self, Problem> {
+        let StoredPolicy { revision, policy } = store.policy(api.id).await?;
+        let deprecated_since = match (&policy.removal, &api.current) {
+            (Some(_), Some(current)) => store.deprecated_since(api.id, current.id).await?,
+            _ => BTreeMap::new(),
+        };
+        Ok(Self {
+            asks,
+            api,
+            fail_on: asked.fail_on.unwrap_or(policy.fail_on),
+            window: asked.window.unwrap_or(policy.window),
+            policy: PolicyUsed { revision, policy },
+            approvals: store.approvals(api.id).await?,
+            deprecated_since,
+            asked,
+        })
+    }
+
+    async fn judged(
+        &self,
+        current: &Current,
+        before: &Surface,
+        after: &Surface,
+    ) -> (Judgement, Vec<NotCompared>, Known) {
         let policy = &self.policy.policy;
         let mut comparison = compare(before, after, Settings { level: policy.level });
         policy.apply(&mut comparison);
@@ -165,29 +214,24 @@ impl Ground<'_> {
             }
             None => Known::NotNeeded,
         };
-        let deprecated_since = match policy.removal {
-            Some(_) => self.store.deprecated_since(self.api.id, self.current.id).await?,
-            None => BTreeMap::new(),
-        };
-        let approvals = self.store.approvals(self.api.id).await?;
         let judgement = checks::judge(
             &comparison,
             &Scales {
                 version: &self.asked.version,
-                base_version: &self.current.version,
+                base_version: &current.version,
                 published: &published,
                 known: &known,
                 silence: &silence,
-                policy: self.policy,
+                policy: &self.policy,
                 fail_on: self.fail_on,
                 window: self.window,
-                approvals: &approvals,
-                deprecated_since: &deprecated_since,
-                sunset_at: self.current.sunset_at.filter(|_| self.current.deprecated_at.is_some()),
+                approvals: &self.approvals,
+                deprecated_since: &self.deprecated_since,
+                sunset_at: current.sunset_at.filter(|_| current.deprecated_at.is_some()),
                 now: self.asked.now,
             },
         );
-        Ok((judgement, comparison.not_compared, known))
+        (judgement, comparison.not_compared, known)
     }
 
     /// Who called, as far as that can be known. What cannot be known is never taken for nobody.
@@ -196,10 +240,12 @@ impl Ground<'_> {
             return Known::NotNeeded;
         }
         if self.api.upstream_url.is_none() {
-            return Known::Unknown("The API has no upstream: its calls do not come through the door.".into());
+            let why = "The API has no upstream, so its calls do not come through the door and nobody counts them: give it an `upstream_url`, or have what breaks approved.";
+            return Known::Unknown(why.into());
         }
         if !published.is_counted() {
-            return Known::Unknown("The door does not count the calls of this API's operations.".into());
+            let why = "The door counts calls over HTTP and RPC alone, and this API has no such operation: have what breaks approved.";
+            return Known::Unknown(why.into());
         }
         if operations.is_empty() {
             let nobody = Traffic {
@@ -211,12 +257,23 @@ impl Ground<'_> {
             };
             return Known::Traffic(nobody);
         }
-        match self.catalog.traffic(self.api.id, operations, window).await {
+        match self.asks.traffic(self.api.id, operations, window).await {
             Ok(traffic) => Known::Traffic(traffic),
             Err(error) => {
                 tracing::warn!(api = %self.api.id, ?error, "usage could not be asked");
-                Known::Unknown("`usage` could not be asked.".into())
+                Known::Unknown(unanswered(&error))
             }
+        }
+    }
+}
+
+/// Why `usage` said nothing, and what to do.
+fn unanswered(error: &HopError) -> String {
+    match error {
+        // What the caller's token may not, or what the window is too long for: its own words say what to do.
+        HopError::Refused(document) if document.status < 500 => format!("`usage` refused to say: {}", document.detail),
+        HopError::Refused(_) | HopError::Away(_) => {
+            "`usage` could not be asked: check again in a moment, or have what breaks approved.".to_owned()
         }
     }
 }

@@ -9,6 +9,7 @@ mod policies;
 mod read;
 mod rules;
 
+pub(crate) use comparisons::name;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

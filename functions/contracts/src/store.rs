@@ -31,6 +31,8 @@ pub(crate) use projections::Version;
 
 /// How long checks and notices are kept.
 const KEPT_S: i64 = 400 * 24 * 3600;
+/// Writes that are under way together.
+pub(crate) const AT_ONCE: usize = 16;
 /// Rows that one question reads at once.
 const PAGE: u16 = 1_000;
 

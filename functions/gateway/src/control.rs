@@ -50,7 +50,7 @@ async fn tell(
     request: axum::extract::Request,
 ) -> Result<Reply, Problem> {
     let headers = request.headers().clone();
-    let body = extract::body(request, &()).await?;
+    let body = extract::body(request).await?;
     let envelopes: Vec<Envelope> = door::heard(&control.secret, &headers, &body)?;
     if envelopes.len() > EVENTS_MAX {
         return Err(Problem::new(Kind::TooLarge, format!("At most {EVENTS_MAX} events at a time.")));

@@ -5,6 +5,7 @@ mod calls;
 mod many;
 mod operations;
 mod periods;
+mod sums;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};

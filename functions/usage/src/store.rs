@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
+use shared::chassis::at_once::at_once;
 use shared::chassis::table::{Item, Row, StoreError, Table};
 use shared::event::SubscriptionState;
 use shared::id::{AppId, OrganizationId};
@@ -270,7 +271,7 @@ impl Store {
             let store = self.clone();
             async move { store.batch(&chunk).await }
         });
-        for item in many::at_once(batches).await?.into_iter().flatten() {
+        for item in at_once(many::AT_ONCE, batches).await?.into_iter().flatten() {
             let at = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
             let (pk, sk) = (at("pk"), at("sk"));
             match sk.as_str() {

@@ -141,7 +141,7 @@ pub const JSON_BYTES_MAX: usize = 256 * 1024;
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: axum::extract::Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: axum::extract::Request, _: &S) -> Result<Self, Problem> {
         let content_type =
             request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -149,7 +149,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
             return Err(Problem::new(Kind::UnsupportedMediaType, "Send JSON with `Content-Type: application/json`.")
                 .field("/header/content-type", "must be `application/json`"));
         }
-        let body = body(request, state).await?;
+        let body = body(request).await?;
         if body.len() > JSON_BYTES_MAX {
             return Err(Problem::new(Kind::TooLarge, format!("A JSON body may have at most {JSON_BYTES_MAX} bytes.")));
         }
@@ -166,7 +166,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for Optional<
 
     async fn from_request(request: axum::extract::Request, state: &S) -> Result<Self, Problem> {
         let (parts, content) = request.into_parts();
-        let bytes = body(axum::extract::Request::new(content), state).await?;
+        let bytes = body(axum::extract::Request::new(content)).await?;
         if bytes.is_empty() {
             return Ok(Self(T::default()));
         }
@@ -177,7 +177,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for Optional<
 }
 
 /// The whole body.
-pub async fn body<S: Send + Sync>(request: axum::extract::Request, _: &S) -> Result<Bytes, Problem> {
+pub async fn body(request: axum::extract::Request) -> Result<Bytes, Problem> {
     let collected = request.into_body().collect().await.map_err(Problem::internal)?;
     Ok(collected.to_bytes())
 }

@@ -4,6 +4,7 @@
 //! plane's authorizer, queues of events, streams of a table, and what an operator or a schedule sends directly.
 
 mod api_gateway;
+pub mod at_once;
 pub mod context;
 pub mod document;
 pub mod door;

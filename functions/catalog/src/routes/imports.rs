@@ -120,7 +120,7 @@ pub(super) async fn import_backstage(
     headers: HeaderMap,
     request: axum::extract::Request,
 ) -> Result<Reply, Problem> {
-    let body = body(request, &()).await?;
+    let body = body(request).await?;
     let opened = unpacked(&headers, &body)?;
     let bytes = opened.as_ref().map_or(&body[..], |(bytes, _)| bytes);
     if bytes.len() > BYTES_MAX {

@@ -46,7 +46,7 @@ pub(super) async fn read_surface(
     headers: HeaderMap,
     request: axum::extract::Request,
 ) -> Result<Response, Problem> {
-    let body = body(request, &()).await?;
+    let body = body(request).await?;
     let opened = unpacked(&headers, &body)?;
     let bytes = opened.as_ref().map_or(&body[..], |(bytes, _)| bytes);
     let (format, filename) = (query.format.as_deref(), query.filename.as_deref());

@@ -189,7 +189,7 @@ pub(super) async fn upload_version(
         return Ok(reply);
     }
     let api = own_api(&app, caller.organization.id, &api).await?;
-    let body = body(request, &()).await?;
+    let body = body(request).await?;
     let opened = unpacked(&headers, &body)?;
     if app.store.has_version(api.id, &query.version).await? {
         let detail = format!(

@@ -202,8 +202,11 @@ fn what_breaks_fails_only_where_somebody_calls_it_or_nobody_can_say() {
     let mut unsure = traffic(false);
     unsure.operations.clear();
     for known in [Known::Traffic(unsure), Known::Unknown("usage is away".into())] {
+        let why = known.gap().unwrap();
         let case = Case { known, ..Case::default() };
         assert_eq!(case.codes(broken()), (CheckVerdict::Incomplete, vec!["incomplete".to_owned()], false));
+        let said = &case.judge(broken()).reasons[0].detail;
+        assert!(said.ends_with(&why), "{said} has to say: {why}");
     }
 }
 
@@ -326,6 +329,7 @@ fn what_a_consumer_sees_of_a_report_is_its_own() {
     let judgement = case.judge(vec![
         finding(&rules::RESPONSE_FIELD_REMOVED, &["listStations"], "a"),
         finding(&rules::OPERATION_ADDED, &["new"], "b"),
+        finding(&rules::RESPONSE_BODY_REMOVED, &["get", "listStations"], "d"),
     ]);
     let report = CheckReport {
         id: CheckId::new(),
@@ -342,19 +346,35 @@ fn what_a_consumer_sees_of_a_report_is_its_own() {
         reasons: judgement.reasons,
         fail_on: FailOn::Affecting,
         window: Window::default(),
-        complete: true,
+        complete: false,
+        incomplete_because: Some("The door counts nothing of it.".into()),
         complete_to: None,
         precision: "operation".into(),
         findings: judgement.findings,
         not_compared: vec![],
         approvals: approval("c", "2027-02-01T00:00:00Z").into_values().collect(),
         policy: PolicyView::of(9, &Policy::default()),
-        warnings: Warnings::default(),
+        warnings: Warnings {
+            before: vec![],
+            after: vec![shared::surface::Warning {
+                code: "code".into(),
+                message: "A name twice.".into(),
+                file: "secret/plans.yaml".into(),
+                line: 1,
+                pointer: String::new(),
+            }],
+        },
     };
     let text = serde_json::to_string(&report.clone().as_seen_by(beta, &traffic)).unwrap();
     assert!(text.contains("\"beta\"") && !text.contains("gamma"), "{text}");
     let seen = report.clone().as_seen_by(beta, &traffic);
-    assert_eq!((seen.findings.len(), seen.findings[0].calls_total), (1, 7));
+    assert_eq!((seen.findings.len(), seen.findings[0].calls_total), (2, 7));
+    assert_eq!((&seen.warnings, &seen.incomplete_because), (&Warnings::default(), &None));
+    assert_eq!(seen.findings[1].operations, ["get", "listStations"]);
+    // The other one never called `get`.
+    let gamma = report.clone().as_seen_by(traffic.callers[1].organization.id, &traffic);
+    assert_eq!(gamma.findings[1].reached, ["list"]);
+    assert_eq!(gamma.findings[1].operations, ["listStations"], "what the later document calls `list`");
     assert_eq!((seen.approvals.len(), seen.reasons.len(), seen.policy.revision), (0, 0, 0));
     assert!(report.as_seen_by(OrganizationId::new(), &traffic).findings.is_empty());
 }

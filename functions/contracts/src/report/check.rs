@@ -1,10 +1,11 @@
 //! The report of a check, in the forms of a comparison: what it says stands first, and behind each finding whom it concerns.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use shared::id::OrganizationId;
 
-use super::{Form, Report};
+use super::{Form, Report, Warnings};
 use crate::checks::{CheckFinding, CheckReport, CheckVerdict, Effect};
 use crate::finding::{Finding, Severity, Verdict};
 use crate::policy::{FailOn, Policy, PolicyView};
@@ -68,8 +69,11 @@ fn notes(report: &CheckReport) -> Vec<String> {
     );
     let mut notes = vec![format!("{} {}: {base} ({}).", report.api.slug, report.version, report.id)];
     notes.extend(report.reasons.iter().map(|reason| reason.detail.clone()));
-    if !report.complete {
-        notes.push("Who calls is not known whole.".to_owned());
+    // A reason may say it already.
+    if let Some(because) =
+        report.incomplete_because.as_ref().filter(|because| !notes.iter().any(|note| note.contains(*because)))
+    {
+        notes.push(format!("Who calls is not known whole. {because}"));
     }
     for approval in &report.approvals {
         notes.push(format!(
@@ -114,7 +118,9 @@ fn whom(finding: &CheckFinding) -> String {
 }
 
 impl CheckReport {
-    /// As an organization sees it that was told of the change: the findings that concern its own calls, and itself alone as the caller.
+    /// As an organization sees it that was told of the change: the findings that concern its own calls, and itself alone as the caller. Of the published
+    /// operations that a finding reaches it is shown those that it called. What has no callers of its own (an operation that the later document names
+    /// anew, a webhook) stays: it says under which name the change is found.
     #[must_use]
     pub fn as_seen_by(mut self, organization: OrganizationId, traffic: &Traffic) -> Self {
         let lookup = Lookup::new(traffic, Some(organization));
@@ -122,6 +128,10 @@ impl CheckReport {
             let callers = lookup.callers(finding.reached.iter().map(String::as_str));
             finding.callers_total = callers.len();
             finding.calls_total = callers.iter().map(|(_, calls, _)| calls).sum();
+            let is_others = |id: &String| lookup.callers([id.as_str()]).is_empty();
+            let others: BTreeSet<String> = finding.reached.iter().filter(|id| is_others(id)).cloned().collect();
+            finding.reached.retain(|id| !others.contains(id));
+            finding.operations.retain(|id| !others.contains(id));
             finding.callers = callers.iter().map(|(caller, calls, last)| caller.view(*calls, *last)).collect();
             for caller in &mut finding.callers {
                 // Which service an app is, its own organization tells whom it likes.
@@ -133,6 +143,9 @@ impl CheckReport {
         self.reasons.clear();
         self.approvals.clear();
         self.not_compared.clear();
+        self.incomplete_because = None;
+        // What is wrong with the provider's documents, and where in its files, helps no caller.
+        self.warnings = Warnings::default();
         self.policy = PolicyView::of(0, &Policy::default());
         self
     }

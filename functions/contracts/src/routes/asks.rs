@@ -1,23 +1,22 @@
-//! What a check asks other functions, in the caller's name: the catalog for documents, `usage` for callers.
+//! What is asked of other functions, in the caller's name: the catalog for documents, `usage` for callers.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, Method};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use shared::chassis::hop::{Hop, HopError, Question};
 use shared::id::{ApiId, VersionId};
 use shared::principal::Party;
-use shared::problem::{Kind, Problem};
+use shared::problem::{Document, Kind, Problem};
 use shared::slug::Slug;
 use shared::surface::{PACKED_BYTES_MAX, Surface, Warning};
 use shared::time::Time;
 use shared::window::Window;
 
+use crate::parcel::query;
 use crate::traffic::Traffic;
 
 /// How long the catalog may take for a document of 32 MB, below the 30 s of the whole call.
@@ -72,8 +71,26 @@ pub(crate) struct Proposed<'a> {
     pub(crate) root: Option<&'a str>,
 }
 
+/// Why a document was not read.
+pub(crate) enum Unread {
+    /// The catalog refused it, with this problem.
+    Refused(Box<Document>),
+    /// The catalog could not be asked.
+    Away(Problem),
+}
+
+/// What the catalog's refusal of a document is here, if that is known.
+pub(crate) fn kind(refusal: &Document) -> Option<Kind> {
+    let slug = refusal.kind.rsplit(':').next().unwrap_or_default();
+    Kind::ALL.iter().find(|kind| kind.slug() == slug).map(|kind| match kind {
+        // What is made of it does not fit an answer.
+        Kind::NotAcceptable => Kind::TooLarge,
+        kind => *kind,
+    })
+}
+
 /// The catalog and `usage`, asked in the caller's name.
-pub(crate) struct Catalog {
+pub(crate) struct Asks {
     hop: Hop,
 }
 
@@ -81,7 +98,7 @@ fn away(path: &str, error: &dyn std::fmt::Display) -> Problem {
     Problem::unavailable(format!("{path}: {error}"))
 }
 
-impl Catalog {
+impl Asks {
     pub(crate) fn of(hop: Hop) -> Self {
         Self { hop }
     }
@@ -98,54 +115,63 @@ impl Catalog {
     /// What a published version offers.
     pub(crate) async fn published(&self, api: ApiId, version: VersionId) -> Result<Read, Problem> {
         let path = format!("/v1/catalog/apis/{api}/versions/{version}/surface");
-        let bytes =
-            self.ask(Method::GET, &path, "application/json", Bytes::new()).await.map_err(HopError::into_problem)?;
+        let asked = self.ask(Method::GET, &path, "application/json", Bytes::new(), DOCUMENT).await;
+        let bytes = asked.map_err(HopError::into_problem)?;
         read(&path, &bytes)
     }
 
     /// Has the proposed document read. What is wrong with it is for the caller to know, in the catalog's own words.
     pub(crate) async fn proposed(&self, proposed: &Proposed<'_>) -> Result<Read, Problem> {
-        let mut path = "/v1/catalog/surfaces".to_owned();
-        for (name, value) in [("format", proposed.format), ("filename", proposed.filename), ("root", proposed.root)] {
-            if let Some(value) = value {
-                let separator = if path.contains('?') { '&' } else { '?' };
-                // Writing to a `String` cannot fail.
-                let _ = write!(path, "{separator}{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC));
-            }
-        }
+        let query = query(&[("format", proposed.format), ("filename", proposed.filename), ("root", proposed.root)]);
         let header = |name| proposed.headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
         let content_type = match header(CONTENT_ENCODING) {
             // The same bytes as a file that is packed.
             Some(encoding) if encoding.contains("gzip") => "application/gzip",
             _ => header(CONTENT_TYPE).unwrap_or("application/octet-stream"),
         };
-        let asked = self.ask(Method::POST, &path, content_type, proposed.body.clone()).await;
-        let bytes = asked.map_err(|error| match error {
-            HopError::Refused(document) if matches!(document.status, 400 | 406 | 413 | 415 | 422) => {
-                let slug = document.kind.rsplit(':').next().unwrap_or_default();
-                let kind = match Kind::ALL.iter().find(|kind| kind.slug() == slug) {
-                    // What is made of it does not fit an answer.
-                    Some(Kind::NotAcceptable) => Kind::TooLarge,
-                    Some(kind) => *kind,
-                    None => Kind::DocumentInvalid,
-                };
-                let mut problem = Problem::new(kind, document.detail);
+        self.read(&query, content_type, proposed.body.clone(), DOCUMENT).await.map_err(|unread| match unread {
+            Unread::Refused(document) => {
+                let mut problem = Problem::new(kind(&document).unwrap_or(Kind::DocumentInvalid), document.detail);
                 problem.errors = document.errors;
                 problem
             }
-            other => other.into_problem(),
-        })?;
-        read(&path, &bytes)
+            Unread::Away(problem) => problem,
+        })
     }
 
-    async fn ask(&self, method: Method, path: &str, content_type: &str, body: Bytes) -> Result<Vec<u8>, HopError> {
+    /// Has a document read.
+    pub(crate) async fn read(
+        &self,
+        query: &str,
+        content_type: &str,
+        body: Bytes,
+        within: Duration,
+    ) -> Result<Read, Unread> {
+        let path = format!("/v1/catalog/surfaces{query}");
+        let bytes = self.ask(Method::POST, &path, content_type, body, within).await.map_err(|error| match error {
+            HopError::Refused(document) if matches!(document.status, 400 | 406 | 413 | 415 | 422) => {
+                Unread::Refused(document)
+            }
+            other => Unread::Away(other.into_problem()),
+        })?;
+        read(&path, &bytes).map_err(Unread::Away)
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: Bytes,
+        within: Duration,
+    ) -> Result<Vec<u8>, HopError> {
         let question = Question {
             method,
             path,
             content_type,
             accept: "application/json",
             body,
-            within: DOCUMENT,
+            within,
             answer_bytes_max: PACKED_BYTES_MAX + BESIDE_BYTES_MAX,
         };
         self.hop.ask(question).await

@@ -20,7 +20,7 @@ use shared::time::Time;
 use shared::window::Window;
 use utoipa::{IntoParams, ToSchema};
 
-use super::asks::{Catalog, Proposed};
+use super::asks::{Asks, Proposed};
 use crate::AppState;
 use crate::checks::{CheckReport, CheckVerdict};
 use crate::policy::FailOn;
@@ -105,8 +105,8 @@ pub(super) async fn check_document(
 ) -> Result<Response, Problem> {
     let form = form(&headers)?;
     label(&query.version)?;
-    let body = body(request, &()).await?;
-    let catalog = Catalog::of(app.hops.of(&context));
+    let body = body(request).await?;
+    let asks = Asks::of(app.hops.of(&context));
     let proposed = Proposed {
         headers: &headers,
         body,
@@ -121,8 +121,8 @@ pub(super) async fn check_document(
         by: caller.actor.clone(),
         now: context.now,
     };
-    let api = catalog.api(&query.api.to_string()).await?;
-    let (report, scene) = check(&app.store, &catalog, &context.base_url, api, proposed, asked).await?;
+    let api = asks.api(&query.api.to_string()).await?;
+    let (report, scene) = check(&app.store, &asks, &context.base_url, api, proposed, asked).await?;
     present(&report, &scene, form, query.color, &headers)
 }
 
@@ -166,7 +166,7 @@ struct CheckView {
     document_sha256: String,
     /// `passed`: the document may be published; `failed`; `pending`: it is being made, or was broken off.
     state: CheckPhase,
-    /// What it says; absent while it is pending.
+    /// What it says; absent while it is pending, and of a check that was broken off.
     #[serde(skip_serializing_if = "Option::is_none")]
     verdict: Option<CheckVerdict>,
     /// Until when it holds, where it passed because of approvals that end.
@@ -222,7 +222,7 @@ pub(super) async fn list_checks(
     State(app): State<AppState>,
     Query(query): Query<ChecksQuery>,
 ) -> Result<Reply, Problem> {
-    let api = Catalog::of(app.hops.of(&context)).api(&query.api.to_string()).await?;
+    let api = Asks::of(app.hops.of(&context)).api(&query.api.to_string()).await?;
     let list = format!("checks/{}", api.id);
     let page = app.pages.open(&list, &PageQuery { page_size: query.page_size, page_token: query.page_token })?;
     let slice = app.store.checks(api.id, &page).await?;
@@ -264,6 +264,9 @@ pub(super) async fn get_check(
     if row.state == CheckPhase::Pending {
         let detail = "The check is being made, or was broken off: try again in a moment, or make it again.";
         return Err(Problem::new(Kind::CheckPending, detail).retry_after_s(1));
+    }
+    if row.chunks.0 == 0 {
+        return Err(Problem::state("The check was broken off before it came to anything: check again."));
     }
     let mut report: CheckReport = serde_json::from_slice(&app.store.report(&row).await?).map_err(Problem::internal)?;
     if !is_provider {

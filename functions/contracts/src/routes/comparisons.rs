@@ -15,7 +15,8 @@ use shared::surface::Format;
 use utoipa::IntoParams;
 
 use super::asked::{Asked, asked};
-use super::read::{Read, both, read};
+use super::asks::{Asks, Read};
+use super::read::{both, read};
 use crate::AppState;
 use crate::compare::{Settings, compare};
 use crate::report::{Form, Report, Scene, Warnings};
@@ -53,13 +54,13 @@ pub(super) async fn compare_documents(
         Problem::new(Kind::NotAcceptable, detail).field("/header/accept", "must name a form that can be made")
     })?;
     let asked = {
-        let body = body(request, &()).await?;
+        let body = body(request).await?;
         asked(&headers, &body)?
     };
-    let hop = app.hops.of(&context);
+    let asks = Asks::of(app.hops.of(&context));
     let format = asked.format.as_deref();
     let (before, after) =
-        tokio::join!(read(&hop, "before", &asked.before, format), read(&hop, "after", &asked.after, format));
+        tokio::join!(read(&asks, "before", &asked.before, format), read(&asks, "after", &asked.after, format));
     let (before, after) = both(before, after)?;
     let settings = Settings { level: asked.level };
     drop(asked);
@@ -81,7 +82,8 @@ fn compared(before: Read, after: Read, settings: Settings) -> Result<Report, Pro
     Ok(Report::of(comparison, Warnings { before: before.warnings, after: after.warnings }))
 }
 
-fn name(format: Format) -> &'static str {
+/// A format, as people call it.
+pub(crate) fn name(format: Format) -> &'static str {
     match format {
         Format::OpenApi => "OpenAPI",
         Format::GraphQl => "GraphQL",

@@ -18,7 +18,7 @@ use shared::time::Time;
 use shared::window::Window;
 use utoipa::ToSchema;
 
-use super::asks::Catalog;
+use super::asks::Asks;
 use crate::AppState;
 use crate::store::Notice;
 use crate::traffic::Day;
@@ -141,8 +141,8 @@ pub(super) async fn get_sunsets(
     State(app): State<AppState>,
     Path(api): Path<NameOfApi>,
 ) -> Result<Reply, Problem> {
-    let catalog = Catalog::of(app.hops.of(&context));
-    let api = catalog.api(&api.to_string()).await?;
+    let asks = Asks::of(app.hops.of(&context));
+    let api = asks.api(&api.to_string()).await?;
     let name = ApiName { id: api.id, slug: api.slug };
     let mut answer = Sunsets {
         api: name,
@@ -168,7 +168,7 @@ pub(super) async fn get_sunsets(
         return Reply::ok(&answer);
     }
     let window: Window = "90d".parse().map_err(Problem::internal)?;
-    let traffic = catalog.traffic(api.id, &chosen, window).await.map_err(HopError::into_problem)?;
+    let traffic = asks.traffic(api.id, &chosen, window).await.map_err(HopError::into_problem)?;
     answer.from = Some(traffic.from);
     answer.complete_to = Some(traffic.complete_to);
     answer.complete = traffic.complete;

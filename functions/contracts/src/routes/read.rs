@@ -3,36 +3,16 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Method;
-use serde::Deserialize;
-use shared::chassis::hop::{Hop, HopError, Question};
 use shared::problem::{Document, FieldError, Kind, Problem};
-use shared::surface::{PACKED_BYTES_MAX, Surface, Warning};
 
 use super::asked::{Side, pointer};
+use super::asks::{Asks, Read, Unread, kind};
 use crate::parcel::{Unpackable, parcel};
 
 /// How long the catalog may take for a document of 32 MB, below the 30 s of the whole call.
 const WITHIN: Duration = Duration::from_secs(20);
-/// Bytes of the warnings that come with a surface.
-const WARNINGS_BYTES_MAX: usize = 1024 * 1024;
-
-/// A document that was read.
-pub(super) struct Read {
-    /// What it offers.
-    pub surface: Surface,
-    /// What is wrong with it and did not keep it from being read.
-    pub warnings: Vec<Warning>,
-}
-
-/// The warnings, which stand beside the surface in one object.
-#[derive(Deserialize)]
-struct Beside {
-    warnings: Vec<Warning>,
-}
-
 /// Has a document read.
-pub(super) async fn read(hop: &Hop, side: &str, document: &Side, format: Option<&str>) -> Result<Read, Problem> {
+pub(super) async fn read(asks: &Asks, side: &str, document: &Side, format: Option<&str>) -> Result<Read, Problem> {
     let parcel = parcel(&document.files, document.root.as_deref(), format).map_err(|error| match error {
         Unpackable::TooLarge(bytes) => {
             let detail =
@@ -41,26 +21,11 @@ pub(super) async fn read(hop: &Hop, side: &str, document: &Side, format: Option<
         }
         Unpackable::Broken(error) => Problem::internal(error),
     })?;
-    let path = format!("/v1/catalog/surfaces{}", parcel.query);
-    let question = Question {
-        method: Method::POST,
-        path: &path,
-        content_type: "application/gzip",
-        accept: "application/json",
-        body: Bytes::from(parcel.bytes),
-        within: WITHIN,
-        answer_bytes_max: PACKED_BYTES_MAX + WARNINGS_BYTES_MAX,
-    };
-    let bytes = hop.ask(question).await.map_err(|error| match error {
-        HopError::Refused(problem) if matches!(problem.status, 400 | 406 | 413 | 415 | 422) => {
-            refused(side, document, *problem)
-        }
-        other => other.into_problem(),
-    })?;
-    let away = |error: &dyn std::fmt::Display| Problem::unavailable(format!("{path}: {error}"));
-    let surface = Surface::unpack(&bytes).map_err(|error| away(&error))?;
-    let Beside { warnings } = serde_json::from_slice(&bytes).map_err(|error| away(&error))?;
-    Ok(Read { surface, warnings })
+    let body = Bytes::from(parcel.bytes);
+    asks.read(&parcel.query, "application/gzip", body, WITHIN).await.map_err(|unread| match unread {
+        Unread::Refused(problem) => refused(side, document, *problem),
+        Unread::Away(problem) => problem,
+    })
 }
 
 /// Both documents, or what is wrong with them: with both of them, where that is so.
@@ -77,12 +42,9 @@ pub(super) fn both(before: Result<Read, Problem>, after: Result<Read, Problem>) 
 
 /// What the catalog says of a document, as it concerns this question.
 fn refused(side: &str, document: &Side, problem: Document) -> Problem {
-    let slug = problem.kind.rsplit(':').next().unwrap_or_default();
-    // What the catalog calls wrong with its own parameters is, seen from here, wrong with the document.
-    let kind = match Kind::ALL.iter().find(|kind| kind.slug() == slug) {
-        Some(kind @ (Kind::DocumentInvalid | Kind::FormatUnknown | Kind::TooLarge)) => *kind,
-        // What is made of it does not fit an answer.
-        Some(Kind::NotAcceptable) => Kind::TooLarge,
+    let kind = match kind(&problem) {
+        Some(kind @ (Kind::DocumentInvalid | Kind::FormatUnknown | Kind::TooLarge)) => kind,
+        // What the catalog calls wrong with its own parameters is, seen from here, wrong with the document.
         _ => Kind::DocumentInvalid,
     };
     // The detail begins with the file where there are several.

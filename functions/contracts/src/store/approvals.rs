@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use serde::{Deserialize, Serialize};
-use shared::chassis::table::{Row, StoreError};
+use shared::chassis::extract::Idempotency;
+use shared::chassis::reply::Reply;
+use shared::chassis::table::{ALL_OLD, Row, StoreError};
 use shared::chassis::transaction::Commit;
 use shared::event::PolicyState;
 use shared::id::{ApiId, OrganizationId};
@@ -68,17 +71,48 @@ impl Store {
         self.table.get(api_pk(api), approval_sk(fingerprint)).await
     }
 
-    /// Writes an approval, in the place of one that has ended.
-    pub(crate) async fn put_approval(&self, api: ApiId, approval: &Approval) -> Result<(), StoreError> {
-        let row = Row::new(api_pk(api), approval_sk(&approval.fingerprint), approval)?;
-        self.table.client.put_item().table_name(&self.table.name).set_item(Some(row.into_item())).send().await?;
-        Ok(())
+    /// The answer to a request that came before.
+    pub(crate) async fn replay(&self, idempotency: Option<&Idempotency>) -> Result<Option<Reply>, StoreError> {
+        self.table.replay(idempotency).await
     }
 
-    /// Ends an approval.
-    pub(crate) async fn drop_approval(&self, api: ApiId, fingerprint: &str) -> Result<(), StoreError> {
+    /// Writes an approval, in the place of one that has ended. What to answer; nothing where one holds.
+    pub(crate) async fn put_approval(
+        &self,
+        api: ApiId,
+        approval: &Approval,
+        idempotency: Option<&Idempotency>,
+        reply: Reply,
+    ) -> Result<Option<Reply>, StoreError> {
+        let mut transaction = self.table.transaction();
+        let row = Row::new(api_pk(api), approval_sk(&approval.fingerprint), approval)?;
+        let put = Put::builder()
+            .table_name(&self.table.name)
+            .set_item(Some(row.into_item()))
+            // Times sort as they are written.
+            .condition_expression("attribute_not_exists(pk) OR #until <= :now")
+            .expression_attribute_names("#until", "until")
+            .expression_attribute_values(":now", AttributeValue::S(approval.created_at.to_string()))
+            .return_values_on_condition_check_failure(ALL_OLD)
+            .build()
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        transaction.push("approval", TransactWriteItem::builder().put(put).build());
+        transaction.remember(idempotency, &reply)?;
+        Ok(match transaction.commit().await? {
+            Commit::Done => Some(reply),
+            Commit::Replay(earlier) => Some(earlier),
+            Commit::Refused { .. } => None,
+        })
+    }
+
+    /// Withdraws an approval, and ends the checks that passed because of it.
+    pub(crate) async fn withdraw_approval(&self, api: ApiId, fingerprint: &str, now: Time) -> Result<(), StoreError> {
+        // Before, so that one that is broken off can be withdrawn again; and afterwards, because a check may have been completed in between. One that is
+        // completed later looks for its approvals itself.
+        self.end_those_of(api, fingerprint, now).await?;
         let mut transaction = self.table.transaction();
         transaction.delete("approval", api_pk(api), approval_sk(fingerprint), None)?;
-        transaction.commit().await.map(drop)
+        transaction.commit().await?;
+        self.end_those_of(api, fingerprint, now).await
     }
 }

@@ -1,6 +1,7 @@
 //! Checks and their reports.
 
 use serde::{Deserialize, Serialize};
+use shared::chassis::at_once::at_once;
 use shared::chassis::gzip;
 use shared::chassis::table::{Row, Slice, StoreError};
 use shared::chassis::transaction::Commit;
@@ -10,7 +11,7 @@ use shared::page::PageRequest;
 use shared::principal::Party;
 use shared::time::Time;
 
-use super::{KEPT_S, Store, api_pk, newest_first};
+use super::{AT_ONCE, KEPT_S, Store, api_pk, newest_first};
 use crate::checks::{CheckReport, CheckVerdict, Judgement};
 use crate::traffic::Traffic;
 
@@ -23,7 +24,7 @@ const UNPACKED_BYTES_MAX: usize = 64 * 1024 * 1024;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct CheckRow {
     pub(crate) id: CheckId,
-    /// 1 while it is pending, 2 when it is complete.
+    /// 1 while it is pending, 2 when it is complete, 3 when an approval that it rests on was withdrawn.
     pub(crate) revision: u64,
     pub(crate) organization: Party,
     pub(crate) api: ApiName,
@@ -38,8 +39,11 @@ pub(crate) struct CheckRow {
     pub(crate) created_at: Time,
     /// The id of the token or the member that asked.
     pub(crate) by: String,
-    /// Chunks of the report, and of who called.
+    /// Chunks of the report, and of who called; none of a check that was broken off.
     pub(crate) chunks: (u32, u32),
+    /// The fingerprints of the approvals that it passed because of.
+    #[serde(default)]
+    pub(crate) approvals: Vec<String>,
 }
 
 impl CheckRow {
@@ -71,7 +75,44 @@ fn unavailable(error: impl std::fmt::Display) -> StoreError {
 impl Store {
     /// Writes a check that is being made.
     pub(crate) async fn begin(&self, check: &CheckRow) -> Result<(), StoreError> {
-        self.write(check, None).await
+        self.written(check, None).await
+    }
+
+    /// Ends a check that came to nothing: it has failed, and has no report. One that is complete stays as it is.
+    pub(crate) async fn break_off(&self, check: &CheckRow) -> Result<(), StoreError> {
+        let ended = CheckRow {
+            revision: 2,
+            state: CheckPhase::Failed,
+            verdict: None,
+            valid_until: None,
+            chunks: (0, 0),
+            approvals: Vec::new(),
+            ..check.clone()
+        };
+        self.write(&ended, Some(1)).await.map(drop)
+    }
+
+    /// Ends a check that passed, as an approval that it rests on does.
+    pub(crate) async fn end(&self, mut check: CheckRow, now: Time) -> Result<(), StoreError> {
+        let before = check.revision;
+        check.revision += 1;
+        check.valid_until = Some(now);
+        // Where it is another by now, it was ended: nothing else becomes of a check that passed.
+        self.write(&check, Some(before)).await.map(drop)
+    }
+
+    /// Ends the checks that passed because of an approval.
+    pub(super) async fn end_those_of(&self, api: ApiId, fingerprint: &str, now: Time) -> Result<(), StoreError> {
+        let mut passed: Vec<CheckRow> = self.all(&api_pk(api), "PASSED#").await?;
+        passed.retain(|check| {
+            check.approvals.iter().any(|approval| approval == fingerprint)
+                && check.valid_until.is_none_or(|until| until > now)
+        });
+        let ends = passed.into_iter().map(|check| {
+            let store = self.clone();
+            async move { store.end(check, now).await }
+        });
+        at_once(AT_ONCE, ends).await.map(drop)
     }
 
     /// Writes what a check came to: its report first, then what makes it complete.
@@ -102,10 +143,16 @@ impl Store {
         check.state = if judgement.may_publish { CheckPhase::Passed } else { CheckPhase::Failed };
         check.verdict = Some(judgement.verdict);
         check.valid_until = judgement.valid_until;
-        self.write(check, Some(1)).await
+        check.approvals = judgement.approvals.iter().map(|approval| approval.fingerprint.clone()).collect();
+        self.written(check, Some(1)).await
     }
 
-    async fn write(&self, check: &CheckRow, before: Option<u64>) -> Result<(), StoreError> {
+    async fn written(&self, check: &CheckRow, before: Option<u64>) -> Result<(), StoreError> {
+        if self.write(check, before).await? { Ok(()) } else { Err(unavailable("the check is another by now")) }
+    }
+
+    /// Writes a check in the place of that of this revision. Whether that was still there.
+    async fn write(&self, check: &CheckRow, before: Option<u64>) -> Result<bool, StoreError> {
         let ttl = check.created_at.seconds() + KEPT_S;
         let pk = check.id.to_string();
         let api = api_pk(check.api.id);
@@ -122,7 +169,8 @@ impl Store {
         }
         transaction.emit(&pk, &check.event(), check.created_at)?;
         match transaction.commit().await? {
-            Commit::Done => Ok(()),
+            Commit::Done => Ok(true),
+            Commit::Refused { label: "check", .. } => Ok(false),
             other => Err(unavailable(format!("{other:?}"))),
         }
     }
@@ -177,5 +225,55 @@ impl Store {
     pub(crate) async fn may_see(&self, id: CheckId, organization: OrganizationId) -> Result<bool, StoreError> {
         let row: Option<super::notices::Seen> = self.table.get(id.to_string(), format!("SEEN#{organization}")).await?;
         Ok(row.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use house::{House, Who, party};
+    use shared::principal::Role;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_check_that_is_broken_off_keeps_nobody_waiting_and_is_not_one_that_was_completed() {
+        let house = House::new(crate::App::new).await;
+        let store = Store::new(house.table.clone());
+        let row = CheckRow {
+            id: CheckId::new(),
+            revision: 1,
+            organization: party("acme"),
+            api: ApiName { id: ApiId::new(), slug: "weather".parse().unwrap() },
+            version: "2".into(),
+            base: None,
+            base_version: None,
+            document_sha256: "0".repeat(64),
+            root: String::new(),
+            state: CheckPhase::Pending,
+            verdict: None,
+            valid_until: None,
+            created_at: Time::from_ms(house.now_ms),
+            by: "token".into(),
+            chunks: (0, 0),
+            approvals: Vec::new(),
+        };
+        let owner = Who::Member("acme", Role::Owner);
+        let address = format!("/v1/contracts/checks/{}", row.id);
+        store.begin(&row).await.unwrap();
+        assert_eq!(house.get(owner, &address).await.kind(), (409, "check-pending"));
+        store.break_off(&row).await.unwrap();
+        assert_eq!(house.get(owner, &address).await.kind(), (409, "state-conflict"));
+        let told = house.outbox(&row.id.to_string()).await;
+        let told: Vec<CheckPhase> =
+            told.iter().map(|event| event.state::<CheckState>().unwrap().unwrap().state).collect();
+        assert!(told.contains(&CheckPhase::Failed), "whoever waits for it is told: {told:?}");
+
+        let mut passed = CheckRow { id: CheckId::new(), ..row };
+        store.begin(&passed).await.unwrap();
+        let pending = passed.clone();
+        (passed.revision, passed.state) = (2, CheckPhase::Passed);
+        store.written(&passed, Some(1)).await.unwrap();
+        store.break_off(&pending).await.unwrap();
+        assert_eq!(store.check(passed.id).await.unwrap().unwrap().state, CheckPhase::Passed);
     }
 }

@@ -91,6 +91,15 @@ impl Store {
         self.table.get(api_pk(api), format!("VERSION#{id}")).await
     }
 
+    /// Whether another version had taken the place of one when it was retired: published after it, and still offered.
+    pub(crate) async fn had_successor(&self, version: &Version, retired_at: Time) -> Result<bool, StoreError> {
+        let versions: Vec<Version> = self.all(&api_pk(version.api), "VERSION#").await?;
+        Ok(versions.iter().any(|other| {
+            let took_over = other.published_at.is_some_and(|at| Some(at) > version.published_at && at <= retired_at);
+            other.id != version.id && took_over && other.retired_at.is_none_or(|at| at > retired_at)
+        }))
+    }
+
     /// Who subscribes to an API.
     pub(crate) async fn subscribers(&self, api: ApiId) -> Result<Vec<Subscriber>, StoreError> {
         let all: Vec<Subscriber> = self.all(&api_pk(api), "SUB#").await?;

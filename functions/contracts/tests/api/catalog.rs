@@ -92,7 +92,7 @@ fn surface(path: &str, text: &str) -> Response {
     } else {
         json!([])
     };
-    let mut bytes = format!("{{\"warnings\":{warnings},").into_bytes();
+    let mut bytes = format!("{{\"warnings\":{warnings},\"document_sha256\":\"\",\"root\":\"\",").into_bytes();
     bytes.extend_from_slice(&packed[1..]);
     let mut response = gzip::pack(&bytes).unwrap().into_response();
     response.headers_mut().insert("content-encoding", HeaderValue::from_static("gzip"));

@@ -14,8 +14,9 @@ use shared::time::Time;
 use shared::window::Window;
 use utoipa::ToSchema;
 
+use super::sums::{Key, Sums};
 use crate::domain::complete_to;
-use crate::store::{Called, Callers, Store};
+use crate::store::{Callers, Store};
 
 /// How many rows a question for callers reads at most.
 const CALLS_MAX: usize = 50_000;
@@ -105,7 +106,7 @@ pub(super) async fn list_callers(
             ));
         }
     }
-    let calls = sum(&rows);
+    let calls = Sums::of(&[(0, rows)]).keys;
     let known = store.callers(&calls.keys().cloned().collect::<BTreeSet<_>>()).await?;
     let complete_to = calls
         .keys()
@@ -121,18 +122,7 @@ pub(super) async fn list_callers(
     })
 }
 
-/// Calls and last hour of every subscription and key.
-fn sum(rows: &[Called]) -> BTreeMap<(String, u32), (u64, i64)> {
-    let mut sums: BTreeMap<(String, u32), (u64, i64)> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.n > 0) {
-        let (calls, last) = sums.entry((row.subscription.clone(), row.key)).or_insert((0, i64::MIN));
-        *calls = calls.saturating_add(row.n);
-        *last = (*last).max(row.hour);
-    }
-    sums
-}
-
-fn callers(calls: &BTreeMap<(String, u32), (u64, i64)>, known: &Callers) -> Vec<CallerOfOperation> {
+fn callers(calls: &BTreeMap<Key, (u64, i64)>, known: &Callers) -> Vec<CallerOfOperation> {
     let named = calls.iter().filter_map(|((id, number), (calls, last))| {
         // Rows are filed only once the subscription is there.
         let subscription = known.subscriptions.get(id)?;

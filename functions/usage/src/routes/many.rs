@@ -18,8 +18,9 @@ use shared::window::Window;
 use utoipa::ToSchema;
 
 use super::callers::NameOfApi;
+use super::sums::{Key, Sums};
 use crate::domain::{Frontier, complete_to, is_complete};
-use crate::store::{Called, Callers, Store};
+use crate::store::{Callers, Store};
 
 /// How many operations a question names at most.
 const OPERATIONS_MAX: usize = 10_000;
@@ -117,9 +118,6 @@ struct CallsOfDay {
     calls: u64,
 }
 
-/// A subscription and a key's number in it.
-type Key = (String, u32);
-
 /// Shows who calls operations of one's own API.
 ///
 /// For a check of a new version: as `GET /v1/usage/callers`, for many operations at once, with the calls by day. Beyond 200,000 hours, operations and keys that called, a
@@ -163,7 +161,7 @@ pub(super) async fn list_callers_of_operations(
         complete: is_complete(frontiers.iter().copied(), now),
         subscriptions: frontiers.len(),
         callers,
-        operations: sums.operations(operations, &places),
+        operations: self::operations(&sums, operations, &places),
     };
     let bytes = serde_json::to_vec(&answer).map_err(Problem::internal)?;
     Ok(sent("answer", "application/json", bytes, gzip::pack_fast, &headers)?.0)
@@ -183,55 +181,23 @@ fn distinct(operations: Vec<String>) -> Result<Vec<String>, Problem> {
     Ok(operations.into_iter().filter(|id| seen.insert(id.clone())).collect())
 }
 
-/// What the rows add up to.
-#[derive(Default)]
-struct Sums {
-    /// Calls of all operations, and the last hour, by key.
-    keys: BTreeMap<Key, (u64, i64)>,
-    /// The same by operation.
-    by_operation: BTreeMap<usize, BTreeMap<Key, (u64, i64)>>,
-    /// Calls by operation and day.
-    days: BTreeMap<usize, BTreeMap<Time, u64>>,
-}
-
-impl Sums {
-    fn of(rows: &[(usize, Vec<Called>)]) -> Self {
-        let mut sums = Self::default();
-        let add = |sums: &mut BTreeMap<Key, (u64, i64)>, row: &Called| {
-            let sum = sums.entry((row.subscription.clone(), row.key)).or_insert((0, i64::MIN));
-            sum.0 = sum.0.saturating_add(row.n);
-            sum.1 = sum.1.max(row.hour);
-        };
-        for (place, rows) in rows {
-            for row in rows.iter().filter(|row| row.n > 0) {
-                add(&mut sums.keys, row);
-                add(sums.by_operation.entry(*place).or_default(), row);
-                let day = Time::of_hour(row.hour).day().0;
-                *sums.days.entry(*place).or_default().entry(day).or_insert(0) += row.n;
-            }
-        }
-        sums
-    }
-
-    fn operations(&self, operations: Vec<String>, places: &BTreeMap<Key, usize>) -> Vec<CallsOfOperation> {
-        let of = |(place, operation): (usize, String)| {
-            let by_key = self.by_operation.get(&place).into_iter().flatten();
-            let mut calls: Vec<CallsOfCaller> = by_key
-                .filter_map(|(key, (calls, last))| {
-                    Some(CallsOfCaller { caller: *places.get(key)?, calls: *calls, last_seen: Time::of_hour(*last) })
-                })
-                .collect();
-            calls.sort_by_key(|calls| (std::cmp::Reverse(calls.calls), calls.caller));
-            let days = self.days.get(&place).into_iter().flatten();
-            // A time begins with its day.
-            let day = |(day, calls): (&Time, &u64)| CallsOfDay {
-                day: day.to_string().chars().take(10).collect(),
-                calls: *calls,
-            };
-            CallsOfOperation { operation, calls, days: days.map(day).collect() }
-        };
-        operations.into_iter().enumerate().map(of).collect()
-    }
+/// The calls of each operation, by caller and by day.
+fn operations(sums: &Sums, operations: Vec<String>, places: &BTreeMap<Key, usize>) -> Vec<CallsOfOperation> {
+    let of = |(place, operation): (usize, String)| {
+        let by_key = sums.by_operation.get(&place).into_iter().flatten();
+        let mut calls: Vec<CallsOfCaller> = by_key
+            .filter_map(|(key, (calls, last))| {
+                Some(CallsOfCaller { caller: *places.get(key)?, calls: *calls, last_seen: Time::of_hour(*last) })
+            })
+            .collect();
+        calls.sort_by_key(|calls| (std::cmp::Reverse(calls.calls), calls.caller));
+        let days = sums.days.get(&place).into_iter().flatten();
+        // A time begins with its day.
+        let day =
+            |(day, calls): (&Time, &u64)| CallsOfDay { day: day.to_string().chars().take(10).collect(), calls: *calls };
+        CallsOfOperation { operation, calls, days: days.map(day).collect() }
+    };
+    operations.into_iter().enumerate().map(of).collect()
 }
 
 /// How far each subscription of the API is known that may have called in the window.

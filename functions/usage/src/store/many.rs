@@ -1,18 +1,17 @@
 //! The calls of many operations: which versions are called at all, who subscribes, and rows read several at once.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 
 use serde::{Deserialize, Serialize};
+use shared::chassis::at_once::at_once;
 use shared::chassis::table::{Row, StoreError};
 use shared::id::{ApiId, OrganizationId};
-use tokio::task::JoinSet;
 
 use super::calls::Sided;
 use super::{Called, Kept, OperationAt, Store};
 
 /// Questions to the table that are under way together.
-const AT_ONCE: usize = 32;
+pub(super) const AT_ONCE: usize = 32;
 /// Versions that a sandbox remembers the last hour of.
 const LIVE_MAX: usize = 10_000;
 
@@ -26,27 +25,6 @@ struct Live {
 
 fn live_pk(organization: &OrganizationId, api: u32) -> String {
     format!("LIVE#{organization}#{api}")
-}
-
-/// Runs questions, some at once. Their answers come in any order.
-pub(super) async fn at_once<T, F>(questions: impl IntoIterator<Item = F>) -> Result<Vec<T>, StoreError>
-where
-    T: Send + 'static,
-    F: Future<Output = Result<T, StoreError>> + Send + 'static,
-{
-    let (mut running, mut answers) = (JoinSet::new(), Vec::new());
-    let mut questions = questions.into_iter();
-    loop {
-        while running.len() < AT_ONCE {
-            let Some(question) = questions.next() else { break };
-            running.spawn(question);
-        }
-        match running.join_next().await {
-            Some(Ok(answer)) => answers.push(answer?),
-            Some(Err(error)) => return Err(StoreError::Unavailable(error.to_string())),
-            None => return Ok(answers),
-        }
-    }
 }
 
 impl Store {
@@ -118,6 +96,6 @@ impl Store {
             let store = self.clone();
             async move { Ok((place, store.calls(&organization, api, at, from, limit).await?)) }
         });
-        at_once(questions).await
+        at_once(AT_ONCE, questions).await
     }
 }

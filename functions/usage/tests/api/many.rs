@@ -116,3 +116,22 @@ async fn many_callers_are_all_there_with_the_sums_of_their_calls() {
     assert_eq!((calls.len(), calls.iter().map(|calls| calls["calls"].as_u64().unwrap()).sum::<u64>()), (40, 160));
     assert_eq!(answer["operations"][1]["days"], json!([{"day": "2026-01-09", "calls": 40}]));
 }
+
+#[tokio::test]
+async fn several_routes_to_one_operation_are_taken_and_counted_once() {
+    let house = new().await;
+    let mut names = sample("queue-names");
+    let body = names["Records"][1]["body"].as_str().unwrap().to_owned();
+    let mut envelope: Value = serde_json::from_str(&body).unwrap();
+    let mut state: Value = serde_json::from_str(envelope["detail"]["data"].as_str().unwrap()).unwrap();
+    let routes = state["routes"].as_array_mut().unwrap();
+    let mut second = routes[0].clone();
+    second["path"] = json!("/forecasts/{city}");
+    routes.push(second);
+    envelope["detail"]["data"] = json!(state.to_string());
+    names["Records"][1]["body"] = json!(envelope.to_string());
+    assert_eq!(house.send(&names).await, taken());
+    house.send(&sample("stream-grant")).await;
+    let (_, answer) = ask(&house, PROVIDER, &question(&["getForecast"], "1d")).await;
+    assert_eq!(answer["operations"][0]["calls"][0]["calls"], 4, "{answer}");
+}

@@ -9,7 +9,9 @@ use house::{Answer, House, Who, door_secret, party};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 use shared::chassis::Function as _;
-use shared::event::{Admission, ApiName, Approval, Envelope, SubscriptionPhase, SubscriptionState, Terms};
+use shared::event::{
+    Admission, ApiName, Approval, Envelope, SubscriptionPhase, SubscriptionState, Terms, VersionPhase, VersionState,
+};
 use shared::id::{AppId, PlanId, ProductId, SubscriptionId};
 use shared::principal::Role;
 use shared::time::Time;
@@ -304,6 +306,33 @@ async fn a_check_passes_when_nobody_calls_and_never_when_nobody_can_say() {
     assert_eq!(town.check("version=2", "{").await.status, 422);
     assert_eq!(town.check("version=2", "type Query { a: Int }").await.kind(), (409, "state-conflict"));
     assert_eq!(town.check("version=a/b", FIRST).await.kind(), (400, "invalid-parameter"));
+    // What was refused is no check, so nobody waits for it.
+    for check in town.contracts.all(owner("acme"), "/v1/contracts/checks?api=weather", 50).await {
+        assert_ne!(check["state"], "pending", "{check}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_incomplete_check_says_why_and_what_to_do() {
+    let town = Town::published().await;
+    let mut behind = nobody();
+    behind["complete"] = json!(false);
+    let why = "The counts of `usage` are whole only up to 2027-01-15T07:00:00.000Z: check again when they have caught up, or have what breaks approved.";
+    let away = "`usage` could not be asked: check again in a moment, or have what breaks approved.";
+    for (answer, why) in [(Some(behind), why), (None, away)] {
+        town.usage_says(answer);
+        let report = town.check("version=2", &broken()).await.is(409);
+        assert_eq!(report["incomplete_because"], why);
+        let said = report["reasons"][0]["detail"].as_str().unwrap();
+        assert!(said.ends_with(why), "{said}");
+        // A report for information has no reasons, and says it all the same.
+        let line = "POST /v1/contracts/checks?api=weather&version=2&fail_on=none";
+        let answer = town.contracts.call(owner("acme"), line, &[("accept", "text/plain")], &broken()).await;
+        let text = String::from_utf8(answer.bytes).unwrap();
+        assert!(text.contains(why), "{text}");
+    }
+    town.usage_says(Some(nobody()));
+    assert_eq!(town.check("version=2", &broken()).await.is(200).get("incomplete_because"), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -371,6 +400,61 @@ async fn an_approval_has_an_end_is_given_once_and_can_be_withdrawn() {
     let one = format!("DELETE {address}/{print}");
     town.contracts.call(owner("acme"), &one, &[], None).await.is(200);
     assert_eq!(town.contracts.call(owner("acme"), &one, &[], None).await.kind(), (404, "not-found"));
+    // With a key, the same request is answered the same way.
+    let body = json!({"fingerprint": print, "reason": "Agreed.", "until": "2027-02-01T00:00:00Z"});
+    let again = async || {
+        let line = format!("POST {address}");
+        town.contracts.call(owner("acme"), &line, &[("idempotency-key", "k")], Some(body.clone())).await.is(201)
+    };
+    assert_eq!(again().await, again().await);
+    assert_eq!(approve(print, "2027-03-01T00:00:00Z").await.kind(), (409, "already-exists"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_that_passed_because_of_an_approval_counts_no_more_once_it_is_withdrawn() {
+    let town = Town::published().await;
+    town.usage_says(Some(called(&[("beta", 1)])));
+    let print = town.check("version=2.0.0", &broken()).await.is(409)["findings"][0]["fingerprint"].clone();
+    let address = "/v1/contracts/apis/weather/approvals";
+    let approve = json!({"fingerprint": print, "reason": "They agreed.", "until": "2027-02-01T00:00:00Z"});
+    town.contracts.post(owner("acme"), address, &approve).await.is(201);
+    town.check("version=2.0.0", &broken()).await.is(200);
+    // One that needs no approval is not touched.
+    town.check("version=1.1.0", &grown()).await.is(200);
+    town.upload("2.0.0", &broken()).await;
+    town.upload("1.1.0", &grown()).await;
+    let one = format!("DELETE {address}/{}", print.as_str().unwrap());
+    town.contracts.call(owner("acme"), &one, &[], None).await.is(200);
+    town.hear().await;
+    let answer = town.publish("2.0.0").await;
+    assert_eq!(answer.kind(), (409, "check-required"));
+    assert!(answer.body["detail"].as_str().unwrap().contains("because of an approval that ended"), "{answer:?}");
+    assert_eq!(town.check("version=2.0.0", &broken()).await.is(409)["verdict"], "breaking-affecting");
+    town.publish("1.1.0").await.is(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_told_of_the_end_of_a_version_that_another_had_replaced() {
+    let town = Town::published().await;
+    town.subscribe("beta", 1, SubscriptionPhase::Active).await;
+    let line = "/v1/catalog/apis/weather/versions/1.0.0";
+    let body = json!({"sunset_at": "2027-06-01T00:00:00Z"});
+    town.catalog.post(owner("acme"), &format!("{line}/deprecate"), &body).await.is(200);
+    town.upload("1.1.0", &grown()).await;
+    town.check("version=1.1.0", &grown()).await.is(200);
+    town.hear().await;
+    town.publish("1.1.0").await.is(200);
+    town.hear().await;
+    town.catalog.post(owner("acme"), &format!("{line}/retire"), &json!({})).await.is(200);
+    let states = town.catalog.outbox("").await.into_iter().filter(|event| event.kind == "catalog.version");
+    let states: Vec<VersionState> = states.map(|event| event.state().unwrap().unwrap()).collect();
+    let mut ended = states.into_iter().find(|state| state.state == VersionPhase::Retired).unwrap();
+    let now = Time::from_ms(town.contracts.now_ms);
+    // The clock stands: the first one was published a second before.
+    ended.published_at = Some(now.plus_ms(-1_000));
+    town.contracts.app.event(Envelope::of(&ended).unwrap(), now).await.unwrap();
+    let kinds: Vec<Value> = town.notices("beta").await.into_iter().map(|notice| notice["kind"].clone()).collect();
+    assert_eq!(kinds, ["deprecation"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -418,6 +502,7 @@ async fn what_belongs_to_another_organization_is_not_there() {
         "GET /v1/contracts/apis/weather/policy".into(),
         "GET /v1/contracts/apis/weather/approvals".into(),
         "GET /v1/contracts/sunsets/weather".into(),
+        "DELETE /v1/contracts/apis/weather/approvals/0123456789abcdef0123456789abcdef".into(),
     ] {
         assert_eq!(town.contracts.call(owner("beta"), &line, &[], None).await.kind(), (404, "not-found"), "{line}");
     }
@@ -426,6 +511,8 @@ async fn what_belongs_to_another_organization_is_not_there() {
     *town.caller.lock().unwrap() = "acme".into();
     let viewer = Who::Member("acme", Role::Viewer);
     assert_eq!(town.contracts.call(viewer, line, &[], FIRST).await.kind(), (403, "forbidden"));
+    let withdraw = "DELETE /v1/contracts/apis/weather/approvals/0123456789abcdef0123456789abcdef";
+    assert_eq!(town.contracts.call(viewer, withdraw, &[], None).await.kind(), (403, "forbidden"));
     let listed = town.contracts.get(viewer, "/v1/contracts/checks?api=weather").await.is(200);
     assert_eq!(
         (&listed["items"][0]["state"], &listed["items"][0]["verdict"]),
