@@ -29,10 +29,9 @@ pub const LEASE_MS: i64 = 2_000;
 pub const BLOCK_MAX: i64 = 256;
 /// The first block is for so many calls.
 const BLOCK_MIN: i64 = 8;
-/// A block is at most this part of what is left of a hard quota, so that several sandboxes share its end.
-const QUOTA_SHARE: i64 = 8;
-/// … and of what the rate limiter admits at once.
-const RATE_SHARE: i64 = 2;
+/// A block is at most this part of what is left of a hard quota, and of what the rate limiter admits at once, so that several
+/// sandboxes share the end of both.
+const SHARE: i64 = 8;
 /// Blocks are taken where so many calls come within [`LEASE_MS`].
 const QUICK_CALLS: usize = 4;
 
@@ -140,11 +139,14 @@ pub(crate) fn block(grant: &Grant, plan: &Plan, call: &Call, wished: i64, unused
     let mut block = wished;
     if let Some(quota) = plan.quota.filter(|quota| quota.hard) {
         let used = if call.now.hour() >= grant.pe { 0 } else { grant.u };
-        block = block.min((quota.units - used - call.weight + unused) / QUOTA_SHARE);
+        block = block.min((quota.units - used - call.weight + unused) / SHARE);
     }
     if let Some(rate) = plan.rate {
-        block = block.min(unused + (rate.left(grant.t, call.now) - call.weight) / RATE_SHARE);
+        block = block.min(unused + (rate.left(grant.t, call.now) - call.weight) / SHARE);
     }
     // Less than two calls' units save no write.
     if block < 2 * call.weight { 0 } else { block }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Making a surface.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
 use super::digest::Digests;
@@ -13,8 +14,8 @@ use super::{
 pub struct Builder {
     surface: Surface,
     texts: HashSet<Text>,
-    /// Plain types, by what they are.
-    shared: HashMap<Type, TypeId>,
+    /// Plain types, by the hash of what they are: two of one hash are not shared, which nobody can tell from the surface's meaning.
+    shared: HashMap<u64, TypeId>,
 }
 
 fn narrow(length: usize) -> u32 {
@@ -123,11 +124,14 @@ impl Builder {
             return self.add(ty);
         }
         let ty = Type { element: ElementId::NONE, summary: Words::default(), ..ty };
-        if let Some(known) = self.shared.get(&ty) {
+        let hash = self.shared.hasher().hash_one(&ty);
+        if let Some(known) = self.shared.get(&hash)
+            && *self.get(*known) == ty
+        {
             return *known;
         }
-        let id = self.add(ty.clone());
-        self.shared.insert(ty, id);
+        let id = self.add(ty);
+        self.shared.insert(hash, id);
         id
     }
 

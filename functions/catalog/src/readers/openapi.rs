@@ -105,8 +105,10 @@ pub fn read(files: &Files, roots: &[&str]) -> Result<(Surface, Warnings), Refuse
     reader.operations()?;
     reader.components()?;
     reader.settle()?;
-    let surface = reader.builder.finish();
-    Ok((surface, reader.warnings))
+    let Reader { builder, warnings, .. } = reader;
+    // What is worked out now needs memory, and the document none any more.
+    drop(documents);
+    Ok((builder.finish(), warnings))
 }
 
 /// The version, or the refusal that says which versions are read.
@@ -293,8 +295,8 @@ impl Reader<'_, '_> {
             return Err(self.docs.refused("too-many-values", message, at));
         }
         Ok(match self.docs.kind(at) {
-            Kind::Null | Kind::Alias(_) => Value::Null,
-            Kind::Bool(value) => Value::Bool(*value),
+            Kind::Null | Kind::Alias => Value::Null,
+            Kind::Bool(value) => Value::Bool(value),
             Kind::Number(text) => self.docs.number(at).map_or_else(|| Value::String(text.to_string()), Value::Number),
             Kind::String(text) => Value::String(text.to_string()),
             Kind::List(_) => {
@@ -303,7 +305,7 @@ impl Reader<'_, '_> {
             }
             Kind::Map(_) => {
                 let docs = self.docs;
-                let entries = docs.entries(at).iter();
+                let entries = docs.entries(at);
                 let entries = entries.map(|entry| Ok((entry.key.to_string(), self.value(at.value(entry))?)));
                 Value::Map(entries.collect::<Result<_, Refused>>()?)
             }

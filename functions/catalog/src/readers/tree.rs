@@ -1,12 +1,11 @@
 //! The document as a tree that keeps positions: what both syntaxes are read into.
 //!
-//! Nodes live in one arena and a YAML alias is a node that points at its target, so a document takes memory in proportion
-//! to its bytes whatever its aliases multiply to.
+//! Nodes live in arenas, texts are places in the document, and a YAML alias is a node that points at its target, so that a document takes
+//! about as much memory again as it has bytes, whatever its aliases multiply to.
 
 mod json;
 mod yaml;
 
-use std::borrow::Cow;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use serde::{Deserialize, Serialize};
@@ -118,32 +117,112 @@ impl NodeId {
 }
 
 /// One entry of a map, with the position of its key.
-#[derive(Debug)]
-pub(crate) struct Entry<'a> {
-    pub(crate) key: Cow<'a, str>,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry<'t> {
+    pub(crate) key: &'t str,
     pub(crate) position: Position,
     pub(crate) value: NodeId,
 }
 
 /// What a node is.
-#[derive(Debug)]
-pub(crate) enum Kind<'a> {
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind<'t> {
     Null,
     Bool(bool),
-    Number(Cow<'a, str>),
-    String(Cow<'a, str>),
-    List(Vec<NodeId>),
-    Map(Vec<Entry<'a>>),
+    Number(&'t str),
+    String(&'t str),
+    List(&'t [NodeId]),
+    Map(Entries<'t>),
+    /// A YAML alias; what it names is [another node](Tree::target).
+    Alias,
+}
+
+/// The entries of a map.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Entries<'t> {
+    slots: &'t [Slot],
+    texts: Texts<'t>,
+}
+
+impl<'t> Entries<'t> {
+    /// The entry of a value. Values are complete in the order of their entries, and so are their numbers.
+    pub(crate) fn of(self, value: NodeId) -> Option<Entry<'t>> {
+        let place = self.slots.binary_search_by_key(&value, |slot| slot.value).ok()?;
+        self.slots.get(place).map(|slot| self.texts.entry(*slot))
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = Entry<'t>> {
+        self.slots.iter().map(move |slot| self.texts.entry(*slot))
+    }
+}
+
+/// A text by its place: in the document, or behind it in what was unescaped.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    start: u32,
+    length: u32,
+}
+
+/// An entry as it is kept.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    key: Piece,
+    position: Position,
+    value: NodeId,
+}
+
+/// A node as it is kept: in few bytes, because a document of 13 MB has 258,000 of them.
+#[derive(Clone, Copy, Debug)]
+enum Stored {
+    Null,
+    Bool(bool),
+    Number(Piece),
+    String(Piece),
+    /// Where its items begin, and how many there are.
+    List(u32, u32),
+    /// The number of its head.
+    Map(u32),
     /// A YAML alias: the target was complete before the alias was made, so there are no cycles.
     Alias(NodeId),
 }
 
 #[derive(Debug)]
-struct Node<'a> {
-    kind: Kind<'a>,
+struct Node {
+    stored: Stored,
     position: Position,
-    /// The [marks](mark) of a map's keys: a key whose mark is missing is not there, and nobody has to look for it.
+}
+
+/// What a map is beside its position.
+#[derive(Debug)]
+struct Head {
+    /// The [marks](mark) of its keys: a key whose mark is missing is not there, and nobody has to look for it.
     marks: u64,
+    /// Where its entries begin, and how many there are.
+    start: u32,
+    length: u32,
+}
+
+/// What the pieces are pieces of.
+#[derive(Clone, Copy, Debug, Default)]
+struct Texts<'t> {
+    document: &'t str,
+    unescaped: &'t str,
+}
+
+impl<'t> Texts<'t> {
+    #[inline]
+    fn get(self, piece: Piece) -> &'t str {
+        let (start, length) = (piece.start as usize, piece.length as usize);
+        let (text, start) = match start.checked_sub(self.document.len()) {
+            None => (self.document, start),
+            Some(start) => (self.unescaped, start),
+        };
+        text.get(start..start + length).unwrap_or_default()
+    }
+
+    fn entry(self, slot: Slot) -> Entry<'t> {
+        Entry { key: self.get(slot.key), position: slot.position, value: slot.value }
+    }
 }
 
 /// One bit of 64 for a key. A reader asks each schema for some twenty keys, of which it has three.
@@ -153,6 +232,11 @@ fn mark(key: &str) -> u64 {
     let (first, last) = (bytes.first().copied().unwrap_or_default(), bytes.last().copied().unwrap_or_default());
     let mixed = usize::from(first).wrapping_mul(5) ^ usize::from(last).wrapping_mul(3) ^ bytes.len();
     1 << (mixed & 63)
+}
+
+/// A count that the limits keep far below the largest number.
+fn narrow(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 /// The hash of a node's place. The places are counted up from 0, so that no document can make many of them collide.
@@ -183,18 +267,77 @@ impl Hasher for PlaceHasher {
 /// A document's nodes.
 #[derive(Debug, Default)]
 pub(crate) struct Tree<'a> {
-    nodes: Vec<Node<'a>>,
-    /// How many values each node is with its aliases followed, saturating.
+    document: &'a str,
+    unescaped: String,
+    nodes: Vec<Node>,
+    /// The items of all lists, and the entries of all maps, each one's together.
+    items: Vec<NodeId>,
+    slots: Vec<Slot>,
+    heads: Vec<Head>,
+    /// How many values each node is with its aliases followed, saturating; empty until there is an alias.
     expanded: Vec<u64>,
-    /// The places of the entries in the order of their keys, for the maps that are long, in the order of the maps.
-    indexes: Vec<(NodeId, Box<[u32]>)>,
+    /// The places of the entries in the order of their keys, for the maps that are long, in the order of the maps' heads.
+    indexes: Vec<(u32, Box<[u32]>)>,
 }
 
-static NULL: Kind<'static> = Kind::Null;
-
 impl<'a> Tree<'a> {
+    fn of(document: &'a str) -> Self {
+        Self { document, ..Self::default() }
+    }
+
+    fn texts(&self) -> Texts<'_> {
+        Texts { document: self.document, unescaped: &self.unescaped }
+    }
+
+    /// A piece of the document, by where it begins and ends.
+    fn piece(start: usize, end: usize) -> Piece {
+        Piece { start: narrow(start), length: narrow(end - start) }
+    }
+
+    /// Keeps a text: where it is a piece of the document, it is not copied.
+    fn keep(&mut self, text: &str) -> Piece {
+        let start = text.as_ptr().addr().wrapping_sub(self.document.as_ptr().addr());
+        let end = start.saturating_add(text.len());
+        if end <= self.document.len() && self.document.get(start..end) == Some(text) {
+            return Self::piece(start, end);
+        }
+        let start = self.document.len() + self.unescaped.len();
+        self.unescaped.push_str(text);
+        Self::piece(start, start + text.len())
+    }
+
+    /// Adds a list whose items are already there.
+    fn list(&mut self, items: &[NodeId], position: Position) -> Result<NodeId, Refused> {
+        let start = narrow(self.items.len());
+        self.items.extend_from_slice(items);
+        self.add(Stored::List(start, narrow(items.len())), position)
+    }
+
+    /// Adds a map whose values are already there.
+    fn map(&mut self, slots: &[Slot], position: Position) -> Result<NodeId, Refused> {
+        self.check_keys(slots)?;
+        let marks = slots.iter().fold(0, |marks, slot| marks | mark(self.texts().get(slot.key)));
+        let (start, head) = (narrow(self.slots.len()), narrow(self.heads.len()));
+        self.slots.extend_from_slice(slots);
+        self.heads.push(Head { marks, start, length: narrow(slots.len()) });
+        self.add(Stored::Map(head), position)
+    }
+
+    /// Adds an alias of a node that is there.
+    fn alias(&mut self, target: NodeId, position: Position) -> Result<NodeId, Refused> {
+        if self.expanded.is_empty() {
+            // Until now every value was itself, and its children come before it.
+            self.expanded.reserve(self.nodes.len());
+            for place in 0..self.nodes.len() {
+                let weight = self.nodes.get(place).map_or(1, |node| self.weight(node.stored));
+                self.expanded.push(weight);
+            }
+        }
+        self.add(Stored::Alias(target), position)
+    }
+
     /// Adds a node whose children are already there.
-    pub(crate) fn add(&mut self, kind: Kind<'a>, position: Position) -> Result<NodeId, Refused> {
+    fn add(&mut self, stored: Stored, position: Position) -> Result<NodeId, Refused> {
         if self.nodes.len() >= NODES_MAX {
             return Err(Refused::new(
                 "too-many-values",
@@ -202,59 +345,78 @@ impl<'a> Tree<'a> {
             )
             .here(position));
         }
-        let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
-        let weight = |child: &NodeId| self.expanded.get(child.0 as usize).copied().unwrap_or(1);
-        let expanded = match &kind {
-            Kind::List(items) => items.iter().map(weight).fold(1, u64::saturating_add),
-            Kind::Map(entries) => entries.iter().map(|entry| weight(&entry.value)).fold(1, u64::saturating_add),
-            Kind::Alias(target) => weight(target),
-            _ => 1,
-        };
-        if expanded > EXPANDED_MAX {
-            return Err(Refused::new(
-                "aliases-multiply",
-                format!(
-                    "The document's aliases stand for more than {EXPANDED_MAX} values, which is the most that is read."
-                ),
-            )
-            .here(position));
+        if !self.expanded.is_empty() {
+            let expanded = self.weight(stored);
+            if expanded > EXPANDED_MAX {
+                return Err(Refused::new(
+                    "aliases-multiply",
+                    format!(
+                        "The document's aliases stand for more than {EXPANDED_MAX} values, which is the most that is read."
+                    ),
+                )
+                .here(position));
+            }
+            self.expanded.push(expanded);
         }
-        let mut marks = 0;
-        if let Kind::Map(entries) = &kind {
-            self.check_keys(id, entries)?;
-            marks = entries.iter().fold(0, |marks, entry| marks | mark(&entry.key));
-        }
-        self.nodes.push(Node { kind, position, marks });
-        self.expanded.push(expanded);
+        let id = NodeId(narrow(self.nodes.len()));
+        self.nodes.push(Node { stored, position });
         Ok(id)
     }
 
-    fn check_keys(&mut self, id: NodeId, entries: &[Entry<'a>]) -> Result<(), Refused> {
-        let twice = |entry: &Entry<'_>, first: Position| {
+    fn weight(&self, stored: Stored) -> u64 {
+        let weight = |child: NodeId| self.expanded.get(child.index()).copied().unwrap_or(1);
+        match stored {
+            Stored::List(start, length) => {
+                self.listed(start, length).iter().copied().map(weight).fold(1, u64::saturating_add)
+            }
+            Stored::Map(head) => self.slots_of(head).iter().map(|slot| weight(slot.value)).fold(1, u64::saturating_add),
+            Stored::Alias(target) => weight(target),
+            _ => 1,
+        }
+    }
+
+    fn listed(&self, start: u32, length: u32) -> &[NodeId] {
+        let start = start as usize;
+        self.items.get(start..start + length as usize).unwrap_or_default()
+    }
+
+    fn slots_of(&self, head: u32) -> &[Slot] {
+        let Some(head) = self.heads.get(head as usize) else { return &[] };
+        let start = head.start as usize;
+        self.slots.get(start..start + head.length as usize).unwrap_or_default()
+    }
+
+    fn check_keys(&mut self, slots: &[Slot]) -> Result<(), Refused> {
+        let texts = self.texts();
+        let twice = |again: Slot, first: Position| {
+            let key = quote(texts.get(again.key));
             Refused::new(
                 "duplicate-key",
-                format!("The key {} is there twice; the first one is in line {}.", quote(&entry.key), first.line),
+                format!("The key {key} is there twice; the first one is in line {}.", first.line),
             )
-            .here(entry.position)
+            .here(again.position)
         };
-        if entries.len() < INDEX_FROM {
-            for (place, entry) in entries.iter().enumerate() {
-                if let Some(first) = entries.iter().take(place).find(|first| first.key == entry.key) {
-                    return Err(twice(entry, first.position));
+        if slots.len() < INDEX_FROM {
+            for (place, slot) in slots.iter().enumerate() {
+                let key = texts.get(slot.key);
+                if let Some(first) = slots.iter().take(place).find(|first| texts.get(first.key) == key) {
+                    return Err(twice(*slot, first.position));
                 }
             }
             return Ok(());
         }
-        let mut sorted: Vec<(&Entry<'a>, u32)> = entries.iter().zip(0..).collect();
-        sorted.sort_unstable_by(|left, right| left.0.key.cmp(&right.0.key).then(left.1.cmp(&right.1)));
+        let mut sorted: Vec<(&str, &Slot, u32)> =
+            slots.iter().zip(0..).map(|(slot, place)| (texts.get(slot.key), slot, place)).collect();
+        sorted.sort_unstable_by_key(|(key, _, place)| (*key, *place));
         let again = sorted.windows(2).filter_map(|pair| match pair {
-            [(first, _), (second, place)] if first.key == second.key => Some((place, *second, first.position)),
+            [(first, slot, _), (second, again, place)] if first == second => Some((place, **again, slot.position)),
             _ => None,
         });
-        if let Some((_, entry, first)) = again.min_by_key(|(place, _, _)| **place) {
-            return Err(twice(entry, first));
+        if let Some((_, slot, first)) = again.min_by_key(|(place, _, _)| **place) {
+            return Err(twice(slot, first));
         }
-        self.indexes.push((id, sorted.into_iter().map(|(_, place)| place).collect()));
+        let index = sorted.into_iter().map(|(_, _, place)| place).collect();
+        self.indexes.push((narrow(self.heads.len()), index));
         Ok(())
     }
 
@@ -264,15 +426,24 @@ impl<'a> Tree<'a> {
     }
 
     /// A node's own kind: an alias stays one.
-    pub(crate) fn raw(&self, id: NodeId) -> &Kind<'a> {
-        self.nodes.get(id.0 as usize).map_or(&NULL, |node| &node.kind)
+    pub(crate) fn raw(&self, id: NodeId) -> Kind<'_> {
+        let texts = self.texts();
+        match self.nodes.get(id.index()).map_or(Stored::Null, |node| node.stored) {
+            Stored::Null => Kind::Null,
+            Stored::Bool(value) => Kind::Bool(value),
+            Stored::Number(piece) => Kind::Number(texts.get(piece)),
+            Stored::String(piece) => Kind::String(texts.get(piece)),
+            Stored::List(start, length) => Kind::List(self.listed(start, length)),
+            Stored::Map(head) => Kind::Map(Entries { slots: self.slots_of(head), texts }),
+            Stored::Alias(_) => Kind::Alias,
+        }
     }
 
     /// The node that this one stands for: an alias' target, or itself.
     #[inline]
     pub(crate) fn target(&self, id: NodeId) -> NodeId {
         let mut id = id;
-        while let Kind::Alias(target) = self.raw(id) {
+        while let Some(Node { stored: Stored::Alias(target), .. }) = self.nodes.get(id.index()) {
             id = *target;
         }
         id
@@ -280,43 +451,41 @@ impl<'a> Tree<'a> {
 
     /// What a node is, aliases followed.
     #[inline]
-    pub(crate) fn kind(&self, id: NodeId) -> &Kind<'a> {
+    pub(crate) fn kind(&self, id: NodeId) -> Kind<'_> {
         self.raw(self.target(id))
     }
 
     pub(crate) fn position(&self, id: NodeId) -> Position {
-        self.nodes.get(id.0 as usize).map_or(Position { line: 1, column: 1 }, |node| node.position)
+        self.nodes.get(id.index()).map_or(Position { line: 1, column: 1 }, |node| node.position)
     }
 
     /// The entries of a map; nothing for anything else.
-    pub(crate) fn entries(&self, id: NodeId) -> &[Entry<'a>] {
+    pub(crate) fn entries(&self, id: NodeId) -> Entries<'_> {
         match self.kind(id) {
             Kind::Map(entries) => entries,
-            _ => &[],
+            _ => Entries::default(),
         }
     }
 
     /// The entry of a map with this key.
     #[inline]
-    pub(crate) fn entry(&self, id: NodeId, key: &str) -> Option<&Entry<'a>> {
-        let mut node = self.nodes.get(id.0 as usize)?;
-        let mut id = id;
-        while let Kind::Alias(target) = node.kind {
-            (id, node) = (target, self.nodes.get(target.0 as usize)?);
-        }
-        if node.marks & mark(key) == 0 { None } else { self.find(id, node, key) }
+    pub(crate) fn entry(&self, id: NodeId, key: &str) -> Option<Entry<'_>> {
+        let Stored::Map(head) = self.nodes.get(self.target(id).index())?.stored else { return None };
+        if self.heads.get(head as usize)?.marks & mark(key) == 0 { None } else { self.find(head, key) }
     }
 
-    fn find<'t>(&'t self, id: NodeId, node: &'t Node<'a>, key: &str) -> Option<&'t Entry<'a>> {
-        let Kind::Map(entries) = &node.kind else { return None };
-        if entries.len() < INDEX_FROM {
-            return entries.iter().find(|entry| entry.key == key);
-        }
-        let at = self.indexes.binary_search_by_key(&id, |(id, _)| *id).ok()?;
-        let (_, index) = self.indexes.get(at)?;
-        let key_of = |place: &u32| entries.get(*place as usize).map_or("", |entry| &*entry.key);
-        let at = index.binary_search_by(|place| key_of(place).cmp(key)).ok()?;
-        entries.get(*index.get(at)? as usize)
+    fn find(&self, head: u32, key: &str) -> Option<Entry<'_>> {
+        let (texts, slots) = (self.texts(), self.slots_of(head));
+        let slot = if slots.len() < INDEX_FROM {
+            slots.iter().find(|slot| texts.get(slot.key) == key)?
+        } else {
+            let at = self.indexes.binary_search_by_key(&head, |(head, _)| *head).ok()?;
+            let (_, index) = self.indexes.get(at)?;
+            let key_of = |place: &u32| slots.get(*place as usize).map_or("", |slot| texts.get(slot.key));
+            let at = index.binary_search_by(|place| key_of(place).cmp(key)).ok()?;
+            slots.get(*index.get(at)? as usize)?
+        };
+        Some(texts.entry(*slot))
     }
 
     /// The value of a map under this key.
@@ -343,7 +512,7 @@ impl<'a> Tree<'a> {
     /// What a kind is called in a message.
     pub(crate) fn name(&self, id: NodeId) -> &'static str {
         match self.kind(id) {
-            Kind::Null | Kind::Alias(_) => "null",
+            Kind::Null | Kind::Alias => "null",
             Kind::Bool(_) => "a boolean",
             Kind::Number(_) => "a number",
             Kind::String(_) => "a string",

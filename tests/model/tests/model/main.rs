@@ -9,6 +9,7 @@
 mod known;
 mod meter;
 mod play;
+mod scale;
 mod script;
 mod table;
 mod truth;

@@ -39,7 +39,8 @@ const FOREVER: i64 = 9_999_999_999;
 const REQUESTS_MAX: usize = 400;
 
 /// What an actor's work ends with.
-enum Done {
+#[derive(Debug)]
+pub(crate) enum Done {
     Told(Told),
     /// A call that had been admitted is over.
     Over,
@@ -399,18 +400,8 @@ impl Play<'_> {
             }
         }
         let at = Time::from_ms(self.clock_ms);
-        let party = json!({"id": "org_01h455vb4pex5vsknk084sn02q", "slug": "acme"});
-        let limits: Limits = self.truth.limits(terms);
-        let state = json!({
-            "id": self.id, "revision": revision, "state": if active { "active" } else { "suspended" },
-            "organization": party, "provider": party,
-            "app": "app_01h455vb4pex5vsknk084sn02q", "app_name": "App",
-            "product": "product_01h455vb4pex5vsknk084sn02q", "product_slug": "weather",
-            "terms": limits.terms(), "terms_revision": terms, "terms_since": at,
-            "created_at": at, "activated_at": at, "cancelled_at": null,
-        });
-        self.tell_event("subscriptions.subscription", &state, Event::Subscription { revision, active, terms }, whole)
-            .await
+        let envelope = subscription(self.id, revision, active, terms, self.truth.limits(terms), at);
+        self.tell_event(envelope, Event::Subscription { revision, active, terms }, whole).await
     }
 
     async fn tell_key(&mut self, number: u32, end: i64, whole: bool) -> Held {
@@ -421,17 +412,11 @@ impl Play<'_> {
             "revoked_at": (end == 0).then(|| Time::from_ms(self.clock_ms)),
         });
         let event = Event::Key { number, not_after: end };
-        self.tell_event("keys.key", &state, event, whole).await
+        self.tell_event(envelope("keys.key", &state), event, whole).await
     }
 
-    async fn tell_event(&mut self, kind: &str, state: &serde_json::Value, event: Event, whole: bool) -> Held {
+    async fn tell_event(&mut self, envelope: Envelope, event: Event, whole: bool) -> Held {
         self.truth.made(event);
-        let envelope = Envelope {
-            kind: kind.to_owned(),
-            id: state["id"].as_str().unwrap().to_owned(),
-            revision: state["revision"].as_u64().unwrap(),
-            data: state.to_string(),
-        };
         let at = Time::from_ms(self.clock_ms);
         self.events.push(Teller { envelope, event, at, answered: false });
         self.deliver(self.events.len() - 1, whole).await
@@ -447,12 +432,42 @@ impl Play<'_> {
     }
 }
 
+fn envelope(kind: &str, state: &serde_json::Value) -> Envelope {
+    Envelope {
+        kind: kind.to_owned(),
+        id: state["id"].as_str().unwrap().to_owned(),
+        revision: state["revision"].as_u64().unwrap(),
+        data: state.to_string(),
+    }
+}
+
+/// A subscription as the door is told it.
+pub(crate) fn subscription(
+    id: SubscriptionId,
+    revision: u64,
+    active: bool,
+    terms: u64,
+    limits: Limits,
+    at: Time,
+) -> Envelope {
+    let party = json!({"id": "org_01h455vb4pex5vsknk084sn02q", "slug": "acme"});
+    let state = json!({
+        "id": id, "revision": revision, "state": if active { "active" } else { "suspended" },
+        "organization": party, "provider": party,
+        "app": "app_01h455vb4pex5vsknk084sn02q", "app_name": "App",
+        "product": "product_01h455vb4pex5vsknk084sn02q", "product_slug": "weather",
+        "terms": limits.terms(), "terms_revision": terms, "terms_since": at,
+        "created_at": at, "activated_at": at, "cancelled_at": null,
+    });
+    envelope("subscriptions.subscription", &state)
+}
+
 fn one(among: &[usize], which: u8) -> Option<usize> {
     among.get(usize::from(which) % among.len().max(1)).copied()
 }
 
 /// One call through the door, from its third step on: see `gateway::door`.
-async fn call(
+pub(crate) async fn call(
     gate: Gate,
     actor: usize,
     sandbox: Arc<Sandbox>,

@@ -175,14 +175,21 @@ impl Base {
 
     /// Applies a request. If it changed a grant, answers its old and its new image too.
     pub(crate) fn apply(&self, request: &Waiting) -> (Answer, Option<(Option<Value>, Value)>) {
-        match self.run(&request.operation, &request.body) {
-            Ok(answer) => ((200, answer), request.grant.as_deref().map(|grant| self.change(grant))),
+        let answer = self.answer(&request.operation, &request.body);
+        let changed = request.grant.as_deref().filter(|_| answer.0 == 200);
+        (answer, changed.map(|grant| self.change(grant)))
+    }
+
+    /// Applies a request.
+    pub(crate) fn answer(&self, operation: &str, body: &str) -> Answer {
+        match self.run(operation, body) {
+            Ok(answer) => (200, answer),
             Err(
                 error @ (DynoxideError::ConditionalCheckFailedException(..)
                 | DynoxideError::TransactionCanceledException(..)),
-            ) => ((error.status_code(), error.to_json()), None),
+            ) => (error.status_code(), error.to_json()),
             // Whatever else the table refuses is a wrong expression.
-            Err(error) => panic!("{error}: {}", request.body),
+            Err(error) => panic!("{error}: {body}"),
         }
     }
 

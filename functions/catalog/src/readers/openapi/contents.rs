@@ -160,7 +160,7 @@ impl Reader<'_, '_> {
         } else {
             let style = docs.text_of(node, "style");
             let explode = docs.get(node, "explode").and_then(|at| match docs.kind(at) {
-                Kind::Bool(explode) => Some(*explode),
+                Kind::Bool(explode) => Some(explode),
                 _ => None,
             });
             (if style.is_empty() { usual } else { style }, explode)
@@ -291,7 +291,7 @@ impl Reader<'_, '_> {
         let docs = self.docs;
         let Some(responses) = docs.get(operation, "responses") else { return Ok(Vec::new()) };
         let mut outcomes = Vec::new();
-        for entry in docs.entries(responses).iter().filter(|entry| !entry.key.starts_with("x-")) {
+        for entry in docs.entries(responses).filter(|entry| !entry.key.starts_with("x-")) {
             let written = responses.value(entry);
             let Some(response) = self.followed(written) else { continue };
             let here = spot.then(&format!("/responses/{}", escape(&entry.key)));

@@ -46,7 +46,7 @@ pub(super) struct At {
 
 impl At {
     /// The node of an entry of this map.
-    pub(super) fn value(self, entry: &Entry<'_>) -> Self {
+    pub(super) fn value(self, entry: Entry<'_>) -> Self {
         Self { node: entry.value, ..self }
     }
 
@@ -70,8 +70,8 @@ struct Document<'a> {
     path: &'a str,
     tree: Tree<'a>,
     root: NodeId,
-    /// What each node stands in and at which place of it, to say where one is.
-    parents: Vec<(NodeId, u32)>,
+    /// What each node stands in, to say where one is.
+    parents: Vec<NodeId>,
 }
 
 /// What references are relative to: a file, or a schema with an `$id`.
@@ -150,7 +150,7 @@ impl<'a> Documents<'a> {
         let (tree, root) = tree::read(text, Syntax::of(path, text)).map_err(in_file)?;
         let doc = u32::try_from(self.read.len()).unwrap_or(u32::MAX);
         let resource = self.resource(path.to_owned(), At { doc, node: root });
-        let mut walk = Walk { doc, parents: vec![(root, 0); tree.len()], documents: self };
+        let mut walk = Walk { doc, parents: vec![root; tree.len()], documents: self };
         walk.visit(&tree, root, false, resource);
         let parents = walk.parents;
         self.read.push(Document { path, tree, root, parents });
@@ -319,26 +319,26 @@ impl<'a> Documents<'a> {
     }
 
     /// What a node is, aliases followed.
-    pub(super) fn kind(&self, at: At) -> &Kind<'a> {
-        self.document(at.doc).map_or(&Kind::Null, |document| document.tree.kind(at.node))
+    pub(super) fn kind(&self, at: At) -> Kind<'_> {
+        self.document(at.doc).map_or(Kind::Null, |document| document.tree.kind(at.node))
     }
 
     /// The entries of a map; nothing for anything else.
-    pub(super) fn entries(&self, at: At) -> &[Entry<'a>] {
-        self.document(at.doc).map_or(&[], |document| document.tree.entries(at.node))
+    pub(super) fn entries(&self, at: At) -> impl Iterator<Item = Entry<'_>> {
+        self.document(at.doc).map(|document| document.tree.entries(at.node)).unwrap_or_default().iter()
     }
 
     /// The items of a list; nothing for anything else.
     pub(super) fn items(&self, at: At) -> impl Iterator<Item = At> {
         let items = match self.kind(at) {
-            Kind::List(items) => items.as_slice(),
+            Kind::List(items) => items,
             _ => &[],
         };
         items.iter().map(move |node| At { node: *node, ..at })
     }
 
     /// The entry of a map under a key.
-    pub(super) fn entry(&self, at: At, key: &str) -> Option<&Entry<'a>> {
+    pub(super) fn entry(&self, at: At, key: &str) -> Option<Entry<'_>> {
         self.document(at.doc)?.tree.entry(at.node, key)
     }
 
@@ -412,12 +412,13 @@ impl<'a> Documents<'a> {
         let mut node = at.node;
         // What stands where no walk came (data) is said to be at the root.
         while node != document.root {
-            let (parent, place) = document.parents.get(node.index()).copied().unwrap_or((document.root, 0));
+            let parent = document.parents.get(node.index()).copied().unwrap_or(document.root);
             tokens.push(match document.tree.raw(parent) {
-                Kind::Map(entries) => entries
-                    .get(place as usize)
-                    .map(|entry| escape(&entry.key.chars().take(200).collect::<String>()).into_owned()),
-                _ => Some(place.to_string()),
+                Kind::Map(entries) => {
+                    entries.of(node).map(|entry| escape(&entry.key.chars().take(200).collect::<String>()).into_owned())
+                }
+                Kind::List(items) => items.binary_search(&node).ok().map(|place| place.to_string()),
+                _ => None,
             });
             node = parent;
         }
@@ -429,7 +430,7 @@ impl<'a> Documents<'a> {
 /// walked where it stands.
 struct Walk<'d, 'a> {
     doc: u32,
-    parents: Vec<(NodeId, u32)>,
+    parents: Vec<NodeId>,
     documents: &'d mut Documents<'a>,
 }
 
@@ -437,28 +438,28 @@ impl Walk<'_, '_> {
     fn visit(&mut self, tree: &Tree<'_>, id: NodeId, names: bool, resource: usize) {
         match tree.raw(id) {
             Kind::List(items) => {
-                for (place, item) in (0..).zip(items) {
-                    self.stands_in(*item, (id, place));
+                for item in items {
+                    self.stands_in(*item, id);
                     self.visit(tree, *item, false, resource);
                 }
             }
             Kind::Map(entries) => {
                 let resource = if names { resource } else { self.identified(tree, id, resource) };
-                for (place, entry) in (0..).zip(entries) {
-                    self.stands_in(entry.value, (id, place));
+                for entry in entries.iter() {
+                    self.stands_in(entry.value, id);
                     if names {
                         self.visit(tree, entry.value, false, resource);
                         continue;
                     }
-                    if entry.key.starts_with("x-") || DATA.contains(&&*entry.key) {
+                    if entry.key.starts_with("x-") || DATA.contains(&entry.key) {
                         continue;
                     }
                     if let Some(text) = tree.text(entry.value) {
-                        self.note(&entry.key, text, id, entry.value, resource);
+                        self.note(entry.key, text, id, entry.value, resource);
                         continue;
                     }
                     // `parameters` is a list of objects at an operation and a map of names in the components; a list is walked as one either way.
-                    let of_names = NAMED.contains(&&*entry.key) || entry.key == "parameters";
+                    let of_names = NAMED.contains(&entry.key) || entry.key == "parameters";
                     self.visit(tree, entry.value, of_names, resource);
                 }
             }
@@ -490,7 +491,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn stands_in(&mut self, child: NodeId, parent: (NodeId, u32)) {
+    fn stands_in(&mut self, child: NodeId, parent: NodeId) {
         if let Some(place) = self.parents.get_mut(child.index()) {
             *place = parent;
         }

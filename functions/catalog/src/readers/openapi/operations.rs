@@ -231,7 +231,7 @@ impl<'d> Reader<'d, '_> {
         if self.version == Version::V31
             && let Some(more) = docs.get(item, "additionalOperations")
         {
-            methods.extend(docs.entries(more).iter().map(|entry| {
+            methods.extend(docs.entries(more).map(|entry| {
                 let step = format!("/additionalOperations/{}", escape(&entry.key));
                 (entry.key.chars().take(40).collect(), entry.position, more.value(entry), step)
             }));
@@ -251,9 +251,7 @@ impl<'d> Reader<'d, '_> {
                 self.warn("callback-depth", message, callback);
                 return Ok(found);
             }
-            for entry in
-                docs.entries(callback).iter().filter(|entry| !entry.key.starts_with("x-") && entry.key != "$ref")
-            {
+            for entry in docs.entries(callback).filter(|entry| !entry.key.starts_with("x-") && entry.key != "$ref") {
                 let node = callback.value(entry);
                 let step = format!("{}/{}", docs.pointer(callback), escape(&entry.key));
                 let item = Item { node, spot: Spot { parent: ElementId::NONE, step }, position: entry.position };

@@ -74,7 +74,7 @@ impl Reader<'_, '_> {
 
     /// Whether a schema has nothing but these keywords and words.
     fn is_alone(&self, at: At, keys: &[&str]) -> bool {
-        self.docs.entries(at).iter().all(|entry| {
+        self.docs.entries(at).all(|entry| {
             let key = &*entry.key;
             keys.contains(&key) || WORDS.contains(&key) || key.starts_with("x-")
         })

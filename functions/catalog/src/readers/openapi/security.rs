@@ -72,19 +72,17 @@ impl Reader<'_, '_> {
             vec![(kind.chars().take(100).collect(), node)]
         } else {
             let listed = docs.get(node, "flows");
-            let flows =
-                listed.into_iter().flat_map(|at| docs.entries(at).iter().map(move |entry| (entry, at.value(entry))));
+            let flows = listed.into_iter().flat_map(|at| docs.entries(at).map(move |entry| (entry, at.value(entry))));
             flows.map(|(entry, at)| (entry.key.chars().take(100).collect(), at)).take(LISTED_MAX).collect()
         };
         let flow = |(kind, at): (String, At)| {
-            let scopes = docs.get(at, "scopes").map_or(&[][..], |scopes| docs.entries(scopes));
+            let scopes = docs.get(at, "scopes").into_iter().flat_map(|scopes| docs.entries(scopes));
             Flow {
                 kind: self.text(&kind),
                 authorization_url: self.text_at(at, "authorizationUrl"),
                 token_url: self.text_at(at, "tokenUrl"),
                 refresh_url: self.text_at(at, "refreshUrl"),
                 scopes: scopes
-                    .iter()
                     .filter(|entry| !entry.key.starts_with("x-"))
                     .map(|entry| self.text(&entry.key))
                     .collect(),
@@ -146,7 +144,7 @@ impl Reader<'_, '_> {
             let element = self.element(node, None, &Spot { parent: ElementId::NONE, step: docs.pointer(node) })?;
             let mut variables = Vec::new();
             if let Some(named) = docs.get(node, "variables") {
-                for entry in docs.entries(named).iter().take(LISTED_MAX) {
+                for entry in docs.entries(named).take(LISTED_MAX) {
                     let variable = named.value(entry);
                     let values =
                         docs.get(variable, "enum").into_iter().flat_map(|list| docs.items(list)).take(LISTED_MAX);

@@ -353,6 +353,8 @@ impl Reader<'_, '_> {
     fn record(&mut self, keywords: &Keywords, spot: &Spot) -> Result<Record, Refused> {
         let docs = self.docs;
         let mut record = Record::default();
+        let count = keywords.properties.map_or(0, |at| docs.entries(at).size_hint().0);
+        record.fields.reserve_exact(count);
         let required: Vec<&str> =
             keywords.required.into_iter().flat_map(|at| docs.items(at)).filter_map(|at| docs.text(at)).collect();
         let mut sorted = required.clone();
@@ -510,7 +512,7 @@ fn bound(docs: &Documents<'_>, limit: Option<At>, exclusive: Option<At>, tighter
     let limit = limit.and_then(|at| docs.number(at));
     let inclusive = |value: Option<Decimal>| value.map(|value| Bound { value, exclusive: false });
     match (exclusive.map(|at| docs.kind(at)), exclusive.and_then(|at| docs.number(at))) {
-        (Some(Kind::Bool(exclusive)), _) => limit.map(|value| Bound { value, exclusive: *exclusive }),
+        (Some(Kind::Bool(exclusive)), _) => limit.map(|value| Bound { value, exclusive }),
         (_, Some(own)) => match limit {
             Some(limit) if limit.cmp(&own) == tighter => inclusive(Some(limit)),
             _ => Some(Bound { value: own, exclusive: true }),

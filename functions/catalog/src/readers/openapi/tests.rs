@@ -383,17 +383,15 @@ fn same(tree: &Tree<'_>, id: NodeId, value: &serde_json::Value) -> bool {
     use serde_json::Value;
     match (tree.kind(id), value) {
         (tree::Kind::Null, Value::Null) => true,
-        (tree::Kind::Bool(ours), Value::Bool(theirs)) => ours == theirs,
+        (tree::Kind::Bool(ours), Value::Bool(theirs)) => ours == *theirs,
         (tree::Kind::Number(ours), Value::Number(theirs)) => ours.parse::<f64>().ok() == theirs.as_f64(),
         (tree::Kind::String(ours), Value::String(theirs)) => ours == theirs,
         (tree::Kind::List(ours), Value::Array(theirs)) => {
             ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| same(tree, *ours, theirs))
         }
         (tree::Kind::Map(ours), Value::Object(theirs)) => {
-            ours.len() == theirs.len()
-                && ours
-                    .iter()
-                    .all(|entry| theirs.get(&*entry.key).is_some_and(|theirs| same(tree, entry.value, theirs)))
+            ours.iter().count() == theirs.len()
+                && ours.iter().all(|entry| theirs.get(entry.key).is_some_and(|theirs| same(tree, entry.value, theirs)))
         }
         _ => false,
     }

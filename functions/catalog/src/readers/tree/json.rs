@@ -1,13 +1,11 @@
 //! JSON by the letter of RFC 8259, with positions. Ours, because no JSON reader keeps a position for every key, and a YAML reader
 //! lets through what JSON forbids (comments, trailing commas, bare words).
 
-use std::borrow::Cow;
-
-use super::{DEPTH_MAX, Entry, Kind, NodeId, Position, Refused, Tree, too_deep};
+use super::{DEPTH_MAX, NodeId, Piece, Position, Refused, Slot, Stored, Tree, too_deep};
 
 /// Reads a JSON text (without byte order mark) into a tree.
 pub(crate) fn read(text: &str) -> Result<(Tree<'_>, NodeId), Refused> {
-    Reader { text, bytes: text.as_bytes(), at: 0, line: 1, line_start: 0, tree: Tree::default() }.document()
+    Reader { text, bytes: text.as_bytes(), at: 0, line: 1, line_start: 0, tree: Tree::of(text) }.document()
 }
 
 /// A list or map that is still open: where it stands, and from where on what is in it is kept.
@@ -27,10 +25,10 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// One loop with stacks of its own: nesting costs no stack of the thread, and a list is allocated once, when its length is known.
+    /// One loop with stacks of its own: nesting costs no stack of the thread, and what is in a list or map is moved to the tree when it is complete.
     fn document(mut self) -> Result<(Tree<'a>, NodeId), Refused> {
         let mut open: Vec<Open> = Vec::new();
-        let (mut items, mut entries): (Vec<NodeId>, Vec<Entry<'a>>) = (Vec::new(), Vec::new());
+        let (mut items, mut slots): (Vec<NodeId>, Vec<Slot>) = (Vec::new(), Vec::new());
         loop {
             // A value is due.
             self.space();
@@ -44,7 +42,7 @@ impl<'a> Reader<'a> {
                     self.space();
                     if self.peek() == Some(b']') {
                         self.at += 1;
-                        self.tree.add(Kind::List(Vec::new()), position)?
+                        self.tree.list(&[], position)?
                     } else {
                         open.push(Open::List(position, items.len()));
                         continue;
@@ -55,16 +53,16 @@ impl<'a> Reader<'a> {
                     self.space();
                     if self.peek() == Some(b'}') {
                         self.at += 1;
-                        self.tree.add(Kind::Map(Vec::new()), position)?
+                        self.tree.map(&[], position)?
                     } else {
-                        open.push(Open::Map(position, entries.len()));
-                        entries.push(self.entry()?);
+                        open.push(Open::Map(position, slots.len()));
+                        slots.push(self.slot()?);
                         continue;
                     }
                 }
                 _ => {
-                    let kind = self.scalar()?;
-                    self.tree.add(kind, position)?
+                    let scalar = self.scalar()?;
+                    self.tree.add(scalar, position)?
                 }
             };
             // A value is complete: hand it to what is open around it, and close what ends here.
@@ -88,26 +86,28 @@ impl<'a> Reader<'a> {
                             Some(b']') => {
                                 self.at += 1;
                                 open.pop();
-                                done = self.tree.add(Kind::List(items.split_off(start)), position)?;
+                                done = self.tree.list(items.get(start..).unwrap_or_default(), position)?;
+                                items.truncate(start);
                             }
                             _ => return Err(self.unexpected("`,` or `]`")),
                         }
                     }
                     Some(Open::Map(position, start)) => {
-                        if let Some(entry) = entries.last_mut() {
-                            entry.value = done;
+                        if let Some(slot) = slots.last_mut() {
+                            slot.value = done;
                         }
                         match self.peek() {
                             Some(b',') => {
                                 self.at += 1;
                                 self.space();
-                                entries.push(self.entry()?);
+                                slots.push(self.slot()?);
                                 break;
                             }
                             Some(b'}') => {
                                 self.at += 1;
                                 open.pop();
-                                done = self.tree.add(Kind::Map(entries.split_off(start)), position)?;
+                                done = self.tree.map(slots.get(start..).unwrap_or_default(), position)?;
+                                slots.truncate(start);
                             }
                             _ => return Err(self.unexpected("`,` or `}`")),
                         }
@@ -170,7 +170,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A key, whose value comes later.
-    fn entry(&mut self) -> Result<Entry<'a>, Refused> {
+    fn slot(&mut self) -> Result<Slot, Refused> {
         let position = self.position();
         if self.peek() != Some(b'"') {
             return Err(self.unexpected("a key in double quotes"));
@@ -181,18 +181,19 @@ impl<'a> Reader<'a> {
             return Err(self.unexpected("`:`"));
         }
         self.at += 1;
-        Ok(Entry { key, position, value: NodeId::default() })
+        Ok(Slot { key, position, value: NodeId::default() })
     }
 
-    fn scalar(&mut self) -> Result<Kind<'a>, Refused> {
+    fn scalar(&mut self) -> Result<Stored, Refused> {
         match self.peek() {
-            Some(b'"') => Ok(Kind::String(self.string()?)),
+            Some(b'"') => Ok(Stored::String(self.string()?)),
             Some(b'-' | b'0'..=b'9') => self.number(),
             _ => {
-                for (word, kind) in [("true", Kind::Bool(true)), ("false", Kind::Bool(false)), ("null", Kind::Null)] {
+                let words = [("true", Stored::Bool(true)), ("false", Stored::Bool(false)), ("null", Stored::Null)];
+                for (word, scalar) in words {
                     if self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word.as_bytes())) {
                         self.at += word.len();
-                        return Ok(kind);
+                        return Ok(scalar);
                     }
                 }
                 Err(self.unexpected("a value"))
@@ -200,7 +201,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn number(&mut self) -> Result<Kind<'a>, Refused> {
+    fn number(&mut self) -> Result<Stored, Refused> {
         let start = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;
@@ -221,7 +222,7 @@ impl<'a> Reader<'a> {
             }
             self.digits()?;
         }
-        Ok(Kind::Number(Cow::Borrowed(self.text.get(start..self.at).unwrap_or_default())))
+        Ok(Stored::Number(Tree::piece(start, self.at)))
     }
 
     fn digits(&mut self) -> Result<(), Refused> {
@@ -232,7 +233,7 @@ impl<'a> Reader<'a> {
         if self.at == start { Err(self.unexpected("a digit")) } else { Ok(()) }
     }
 
-    fn string(&mut self) -> Result<Cow<'a, str>, Refused> {
+    fn string(&mut self) -> Result<Piece, Refused> {
         self.at += 1;
         let mut start = self.at;
         let mut owned: Option<String> = None;
@@ -240,13 +241,13 @@ impl<'a> Reader<'a> {
             self.at += plain(self.bytes.get(self.at..).unwrap_or_default());
             match self.peek() {
                 Some(b'"') => {
-                    let piece = self.text.get(start..self.at).unwrap_or_default();
+                    let end = self.at;
                     self.at += 1;
                     return Ok(match owned {
-                        None => Cow::Borrowed(piece),
+                        None => Tree::piece(start, end),
                         Some(mut text) => {
-                            text.push_str(piece);
-                            Cow::Owned(text)
+                            text.push_str(self.text.get(start..end).unwrap_or_default());
+                            self.tree.keep(&text)
                         }
                     });
                 }
@@ -340,7 +341,8 @@ fn plain(bytes: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, plain, read};
+    use super::super::Kind;
+    use super::{plain, read};
 
     #[test]
     fn what_is_plain_ends_at_the_first_byte_that_is_not_wherever_it_stands() {
@@ -363,7 +365,7 @@ mod tests {
         let (tree, root) = read(&text).unwrap();
         for n in 0..100 {
             let value = tree.get(root, &format!("key{}", n * 7 % 100)).unwrap();
-            assert!(matches!(tree.kind(value), Kind::Number(number) if **number == *n.to_string()));
+            assert!(matches!(tree.kind(value), Kind::Number(number) if *number == *n.to_string()));
         }
         for missing in ["key100", "key", "", "key1 ", "lev1"] {
             assert!(tree.get(root, missing).is_none(), "{missing}");

@@ -6,21 +6,21 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
-use super::{DEPTH_MAX, Entry, Kind, NodeId, Position, Refused, Tree, too_deep};
+use super::{DEPTH_MAX, NodeId, Piece, Position, Refused, Slot, Stored, Tree, narrow, too_deep};
 
 /// Aliases in one document: more than any written by hand, few enough to look at one by one.
 const ALIASES_MAX: usize = 100_000;
 /// Bytes of a text that an alias may put in as a key: each such key is a copy.
 const ALIASED_KEY_MAX: usize = 1_000;
 
-enum Open<'a> {
+enum Open {
     List { position: Position, anchor: usize, items: Vec<NodeId> },
-    Map { position: Position, anchor: usize, entries: Vec<Entry<'a>>, key: Option<(Cow<'a, str>, Position)> },
+    Map { position: Position, anchor: usize, slots: Vec<Slot>, key: Option<(Piece, Position)> },
 }
 
 struct Reader<'a> {
     tree: Tree<'a>,
-    open: Vec<Open<'a>>,
+    open: Vec<Open>,
     anchors: HashMap<usize, NodeId>,
     aliases: usize,
     root: Option<NodeId>,
@@ -37,8 +37,7 @@ pub(crate) fn read(text: &str) -> Result<(Tree<'_>, NodeId), Refused> {
 /// Reads the documents of a YAML text, at most so many: `more` says what is wrong with the next. All of them are in one tree, so that
 /// its limits hold for all of them together; anchors end with their document.
 pub(crate) fn read_documents<'a>(text: &'a str, most: usize, more: &str) -> Result<(Tree<'a>, Vec<NodeId>), Refused> {
-    let mut reader =
-        Reader { tree: Tree::default(), open: Vec::new(), anchors: HashMap::new(), aliases: 0, root: None };
+    let mut reader = Reader { tree: Tree::of(text), open: Vec::new(), anchors: HashMap::new(), aliases: 0, root: None };
     let mut parser = Parser::new_from_str(text);
     let (mut documents, mut roots) = (0, Vec::new());
     while let Some(next) = parser.next_event() {
@@ -64,7 +63,7 @@ pub(crate) fn read_documents<'a>(text: &'a str, most: usize, more: &str) -> Resu
                 reader.open(Open::List { position, anchor, items: Vec::new() }, position)?;
             }
             Event::MappingStart(anchor, _) => {
-                reader.open(Open::Map { position, anchor, entries: Vec::new(), key: None }, position)?;
+                reader.open(Open::Map { position, anchor, slots: Vec::new(), key: None }, position)?;
             }
             Event::SequenceEnd | Event::MappingEnd => reader.close()?,
             Event::Nothing | Event::StreamStart | Event::StreamEnd => {}
@@ -76,12 +75,11 @@ pub(crate) fn read_documents<'a>(text: &'a str, most: usize, more: &str) -> Resu
 }
 
 fn at(marker: &Marker) -> Position {
-    let narrow = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
     Position { line: narrow(marker.line()).max(1), column: narrow(marker.col()).saturating_add(1) }
 }
 
 impl<'a> Reader<'a> {
-    fn open(&mut self, open: Open<'a>, position: Position) -> Result<(), Refused> {
+    fn open(&mut self, open: Open, position: Position) -> Result<(), Refused> {
         if self.open.len() >= DEPTH_MAX {
             return Err(too_deep(position));
         }
@@ -96,10 +94,17 @@ impl<'a> Reader<'a> {
 
     fn close(&mut self) -> Result<(), Refused> {
         match self.open.pop() {
-            Some(Open::List { position, anchor, items }) => self.value(Kind::List(items), anchor, position),
-            Some(Open::Map { position, anchor, entries, .. }) => self.value(Kind::Map(entries), anchor, position),
-            None => Ok(()),
+            Some(Open::List { position, anchor, items }) => {
+                let id = self.tree.list(&items, position)?;
+                self.value(id, anchor);
+            }
+            Some(Open::Map { position, anchor, slots, .. }) => {
+                let id = self.tree.map(&slots, position)?;
+                self.value(id, anchor);
+            }
+            None => {}
         }
+        Ok(())
     }
 
     fn alias(&mut self, anchor: usize, position: Position) -> Result<(), Refused> {
@@ -127,12 +132,15 @@ impl<'a> Reader<'a> {
                 )
                 .here(position));
             }
-            *key = Some((Cow::Owned(text.to_owned()), position));
+            let text = text.to_owned();
+            *key = Some((self.tree.keep(&text), position));
             return Ok(());
         }
         // Straight to the end of a chain, so that following an alias is one step.
         let target = self.tree.target(target);
-        self.value(Kind::Alias(target), 0, position)
+        let id = self.tree.alias(target, position)?;
+        self.value(id, 0);
+        Ok(())
     }
 
     fn scalar(
@@ -143,61 +151,60 @@ impl<'a> Reader<'a> {
         tag: Option<&Tag>,
         position: Position,
     ) -> Result<(), Refused> {
-        let kind = resolve(value, style, tag);
+        let piece = self.tree.keep(&value);
+        let scalar = resolve(&value, piece, style, tag);
         if let Some(Open::Map { key: key @ None, .. }) = self.open.last_mut() {
-            let text = match kind {
-                Kind::String(text) | Kind::Number(text) => text,
-                Kind::Bool(value) => Cow::Borrowed(if value { "true" } else { "false" }),
-                _ => {
-                    return Err(
-                        Refused::new("key", "A key is null; only text is read as a key.".to_owned()).here(position)
-                    );
-                }
+            if matches!(scalar, Stored::Null) {
+                return Err(Refused::new("key", "A key is null; only text is read as a key.".to_owned()).here(position));
+            }
+            let text = match scalar {
+                Stored::Bool(value) => self.tree.keep(if value { "true" } else { "false" }),
+                _ => piece,
             };
             if anchor != 0 {
-                let id = self.tree.add(Kind::String(text.clone()), position)?;
+                let id = self.tree.add(Stored::String(text), position)?;
                 self.anchors.insert(anchor, id);
             }
             *key = Some((text, position));
             return Ok(());
         }
-        self.value(kind, anchor, position)
+        let id = self.tree.add(scalar, position)?;
+        self.value(id, anchor);
+        Ok(())
     }
 
     /// A value is complete: it goes to what is open around it.
-    fn value(&mut self, kind: Kind<'a>, anchor: usize, position: Position) -> Result<(), Refused> {
-        let id = self.tree.add(kind, position)?;
+    fn value(&mut self, id: NodeId, anchor: usize) {
         if anchor != 0 {
             self.anchors.insert(anchor, id);
         }
         match self.open.last_mut() {
             None => self.root = self.root.or(Some(id)),
             Some(Open::List { items, .. }) => items.push(id),
-            Some(Open::Map { entries, key, .. }) => {
+            Some(Open::Map { slots, key, .. }) => {
                 if let Some((key, position)) = key.take() {
-                    entries.push(Entry { key, position, value: id });
+                    slots.push(Slot { key, position, value: id });
                 }
             }
         }
-        Ok(())
     }
 }
 
 /// A scalar by the core schema of YAML 1.2 (<https://yaml.org/spec/1.2.2/#103-core-schema>).
-fn resolve<'a>(value: Cow<'a, str>, style: ScalarStyle, tag: Option<&Tag>) -> Kind<'a> {
+fn resolve(value: &str, piece: Piece, style: ScalarStyle, tag: Option<&Tag>) -> Stored {
     if let Some(tag) = tag {
         if !tag.is_yaml_core_schema() || tag.suffix == "str" {
-            return Kind::String(value);
+            return Stored::String(piece);
         }
     } else if style != ScalarStyle::Plain {
-        return Kind::String(value);
+        return Stored::String(piece);
     }
-    match &*value {
-        "" | "~" | "null" | "Null" | "NULL" => Kind::Null,
-        "true" | "True" | "TRUE" => Kind::Bool(true),
-        "false" | "False" | "FALSE" => Kind::Bool(false),
-        text if is_number(text) => Kind::Number(value),
-        _ => Kind::String(value),
+    match value {
+        "" | "~" | "null" | "Null" | "NULL" => Stored::Null,
+        "true" | "True" | "TRUE" => Stored::Bool(true),
+        "false" | "False" | "FALSE" => Stored::Bool(false),
+        text if is_number(text) => Stored::Number(piece),
+        _ => Stored::String(piece),
     }
 }
 
