@@ -257,12 +257,12 @@ impl Reader<'_, '_> {
         let mut contents: Vec<Content> = Vec::new();
         for entry in docs.entries(listed) {
             let Some(content) = self.followed(listed.value(entry)) else { continue };
-            let here = spot.then(&format!("/content/{}", escape(&entry.key)));
+            let here = spot.then(&format!("/content/{}", escape(entry.key)));
             let element = self.element(content, Some(entry.position), &here)?;
             let here = Spot { parent: element, step: String::new() };
-            let media_type = self.text(&media_type(&entry.key));
+            let media_type = self.text(&media_type(entry.key));
             if contents.iter().any(|known| known.media_type == media_type) {
-                let message = format!("The media type {} is there twice.", quote(&entry.key));
+                let message = format!("The media type {} is there twice.", quote(entry.key));
                 self.warn("duplicate-media-type", message, content);
                 continue;
             }
@@ -294,7 +294,7 @@ impl Reader<'_, '_> {
         for entry in docs.entries(responses).filter(|entry| !entry.key.starts_with("x-")) {
             let written = responses.value(entry);
             let Some(response) = self.followed(written) else { continue };
-            let here = spot.then(&format!("/responses/{}", escape(&entry.key)));
+            let here = spot.then(&format!("/responses/{}", escape(entry.key)));
             let element = self.element(response, Some(entry.position), &here)?;
             let inside = self.spot(written, response, Spot { parent: element, step: String::new() });
             let contents = if self.version > Version::V2 {
@@ -310,7 +310,7 @@ impl Reader<'_, '_> {
                 let links = self.json(links)?;
                 self.builder.facet(element, "openapi.links", &links);
             }
-            let status = match &*entry.key {
+            let status = match entry.key {
                 "default" => self.text("default"),
                 status => self.text(&status.chars().take(40).collect::<String>().to_ascii_uppercase()),
             };
@@ -330,7 +330,7 @@ impl Reader<'_, '_> {
             if self.version > Version::V2 && entry.key.eq_ignore_ascii_case("content-type") {
                 continue;
             }
-            let here = spot.then(&format!("/headers/{}", escape(&entry.key)));
+            let here = spot.then(&format!("/headers/{}", escape(entry.key)));
             let element = self.element(written, Some(entry.position), &here)?;
             let here = self.spot(written, header, Spot { parent: element, step: String::new() });
             let contents = if self.version == Version::V2 {
@@ -343,7 +343,7 @@ impl Reader<'_, '_> {
                 self.same_content(&[String::new()], ty)
             };
             self.style(header, element, Place::Header);
-            let mut input = self.input(element, Place::Header, &entry.key, contents);
+            let mut input = self.input(element, Place::Header, entry.key, contents);
             if docs.is_true(header, "required") {
                 input.presence = Presence::Required;
             }

@@ -79,7 +79,7 @@ impl<'d> Reader<'d, '_> {
             for entry in docs.entries(webhooks) {
                 let item = Item {
                     node: webhooks.value(entry),
-                    spot: Spot { parent: ElementId::NONE, step: format!("/webhooks/{}", escape(&entry.key)) },
+                    spot: Spot { parent: ElementId::NONE, step: format!("/webhooks/{}", escape(entry.key)) },
                     position: entry.position,
                 };
                 self.item(item, &Place::Webhook(entry.key.chars().take(PATH_MAX).collect()), &mut found)?;
@@ -115,7 +115,7 @@ impl<'d> Reader<'d, '_> {
                 let refused = Refused::new("path-too-long", message);
                 return Err(refused.at(docs.path(paths), entry.position.line, entry.position.column));
             }
-            let pointer = format!("/paths/{}", escape(&entry.key));
+            let pointer = format!("/paths/{}", escape(entry.key));
             let line = entry.position.line;
             let file = docs.file(paths);
             let mut warn = |code: &str, message: String| self.warnings.push(code, message, file, line, &pointer);
@@ -232,7 +232,7 @@ impl<'d> Reader<'d, '_> {
             && let Some(more) = docs.get(item, "additionalOperations")
         {
             methods.extend(docs.entries(more).map(|entry| {
-                let step = format!("/additionalOperations/{}", escape(&entry.key));
+                let step = format!("/additionalOperations/{}", escape(entry.key));
                 (entry.key.chars().take(40).collect(), entry.position, more.value(entry), step)
             }));
         }
@@ -253,7 +253,7 @@ impl<'d> Reader<'d, '_> {
             }
             for entry in docs.entries(callback).filter(|entry| !entry.key.starts_with("x-") && entry.key != "$ref") {
                 let node = callback.value(entry);
-                let step = format!("{}/{}", docs.pointer(callback), escape(&entry.key));
+                let step = format!("{}/{}", docs.pointer(callback), escape(entry.key));
                 let item = Item { node, spot: Spot { parent: ElementId::NONE, step }, position: entry.position };
                 let place = Place::Callback {
                     of: of.to_owned(),

@@ -75,7 +75,7 @@ impl Reader<'_, '_> {
     /// Whether a schema has nothing but these keywords and words.
     fn is_alone(&self, at: At, keys: &[&str]) -> bool {
         self.docs.entries(at).all(|entry| {
-            let key = &*entry.key;
+            let key = entry.key;
             keys.contains(&key) || WORDS.contains(&key) || key.starts_with("x-")
         })
     }
@@ -256,11 +256,11 @@ impl Reader<'_, '_> {
                 let value = listed.value(entry);
                 let Some(target) = docs.text(value).and_then(|text| self.component(text)) else {
                     let message =
-                        format!("The discriminator's value {} names no schema of this document.", quote(&entry.key));
+                        format!("The discriminator's value {} names no schema of this document.", quote(entry.key));
                     self.warn("dangling-ref", message, value);
                     continue;
                 };
-                mapping.push(Mapped { value: self.text(&entry.key), ty: self.referred(target) });
+                mapping.push(Mapped { value: self.text(entry.key), ty: self.referred(target) });
             }
         }
         let mut implied = variants.to_vec();

@@ -20,10 +20,10 @@ impl Reader<'_, '_> {
         let Some(listed) = keys.iter().try_fold(docs.root(), |at, key| docs.get(at, key)) else { return Ok(()) };
         for entry in docs.entries(listed) {
             let Some(node) = self.followed(listed.value(entry)) else { continue };
-            let step = format!("/{}/{}", keys.join("/"), escape(&entry.key));
+            let step = format!("/{}/{}", keys.join("/"), escape(entry.key));
             let element = self.element(node, Some(entry.position), &Spot { parent: ElementId::NONE, step })?;
             let kind = self.scheme_kind(node)?;
-            let name = self.builder.words(&entry.key);
+            let name = self.builder.words(entry.key);
             let id = self.builder.scheme(Scheme { element, name, kind });
             self.schemes.insert(entry.key.to_string(), id);
         }
@@ -82,10 +82,7 @@ impl Reader<'_, '_> {
                 authorization_url: self.text_at(at, "authorizationUrl"),
                 token_url: self.text_at(at, "tokenUrl"),
                 refresh_url: self.text_at(at, "refreshUrl"),
-                scopes: scopes
-                    .filter(|entry| !entry.key.starts_with("x-"))
-                    .map(|entry| self.text(&entry.key))
-                    .collect(),
+                scopes: scopes.filter(|entry| !entry.key.starts_with("x-")).map(|entry| self.text(entry.key)).collect(),
             }
         };
         flows.into_iter().map(flow).collect()
@@ -101,9 +98,9 @@ impl Reader<'_, '_> {
         for item in docs.items(listed).take(LISTED_MAX) {
             let mut needs = Vec::new();
             for entry in docs.entries(item) {
-                let scheme = match self.schemes.get(&*entry.key) {
+                let scheme = match self.schemes.get(entry.key) {
                     Some(scheme) => *scheme,
-                    None => self.undefined(&entry.key, item)?,
+                    None => self.undefined(entry.key, item)?,
                 };
                 let scopes = docs.items(item.value(entry)).take(LISTED_MAX);
                 let scopes: Vec<&str> = scopes.filter_map(|scope| docs.loose_text(scope)).collect();
@@ -150,7 +147,7 @@ impl Reader<'_, '_> {
                         docs.get(variable, "enum").into_iter().flat_map(|list| docs.items(list)).take(LISTED_MAX);
                     let values: Vec<&str> = values.filter_map(|value| docs.loose_text(value)).collect();
                     variables.push(Variable {
-                        name: self.text(&entry.key),
+                        name: self.text(entry.key),
                         default: self.text_at(variable, "default"),
                         values: values.into_iter().map(|value| self.text(value)).collect(),
                     });

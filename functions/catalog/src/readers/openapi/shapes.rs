@@ -176,7 +176,7 @@ impl Keywords {
             for entry in docs.entries(at) {
                 let value = at.value(entry);
                 if !matches!(docs.kind(value), Kind::List(_)) && !found.iter().any(|(name, _)| *name == entry.key) {
-                    found.push((&entry.key, value));
+                    found.push((entry.key, value));
                 }
             }
         }
@@ -364,13 +364,13 @@ impl Reader<'_, '_> {
             for entry in docs.entries(properties) {
                 let value = properties.value(entry);
                 let here =
-                    Spot { parent: spot.parent, step: [&spot.step, "/properties/", &*escape(&entry.key)].concat() };
+                    Spot { parent: spot.parent, step: [&spot.step, "/properties/", &*escape(entry.key)].concat() };
                 let element = self.element(value, Some(entry.position), &here)?;
                 let field = Field {
                     element,
-                    name: self.text(&entry.key),
+                    name: self.text(entry.key),
                     ty: self.schema(value, &Spot { parent: element, step: String::new() })?,
-                    presence: if is_required(&entry.key) { Presence::Required } else { Presence::Optional },
+                    presence: if is_required(entry.key) { Presence::Required } else { Presence::Optional },
                     summary: self.words_of(value),
                     direction: self.direction(value),
                     deprecated: self.is_deprecated(value),
@@ -392,9 +392,9 @@ impl Reader<'_, '_> {
         }
         if let Some(patterns) = keywords.pattern_properties {
             for entry in docs.entries(patterns) {
-                let here = spot.then(&format!("/patternProperties/{}", escape(&entry.key)));
+                let here = spot.then(&format!("/patternProperties/{}", escape(entry.key)));
                 let ty = self.schema(patterns.value(entry), &here)?;
-                record.patterns.push(Pattern { pattern: self.text(&entry.key), ty });
+                record.patterns.push(Pattern { pattern: self.text(entry.key), ty });
             }
         }
         record.min_fields = keywords.min_properties.and_then(|at| size(docs, at)).filter(|size| *size > 0);
@@ -404,7 +404,7 @@ impl Reader<'_, '_> {
                 let others: Vec<&str> = docs.items(dependent.value(entry)).filter_map(|at| docs.text(at)).collect();
                 if !others.is_empty() {
                     let others = others.into_iter().map(|name| self.text(name)).collect();
-                    record.dependent.push(Dependent { field: self.text(&entry.key), requires: others });
+                    record.dependent.push(Dependent { field: self.text(entry.key), requires: others });
                 }
             }
         }

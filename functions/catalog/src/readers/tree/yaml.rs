@@ -1,7 +1,6 @@
 //! YAML 1.2 by its events, with positions. Aliases stay aliases; tags beyond the core schema, and keys that are no scalars
 //! are refused, because what is read here is what JSON can say; and a second document, where one is meant.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
@@ -57,7 +56,7 @@ pub(crate) fn read_documents<'a>(text: &'a str, most: usize, more: &str) -> Resu
             Event::DocumentEnd => roots.extend(reader.root.take()),
             Event::Alias(anchor) => reader.alias(anchor, position)?,
             Event::Scalar(value, style, anchor, tag) => {
-                reader.scalar(value, style, anchor, tag.as_deref(), position)?;
+                reader.scalar(&value, style, anchor, tag.as_deref(), position)?;
             }
             Event::SequenceStart(anchor, _) => {
                 reader.open(Open::List { position, anchor, items: Vec::new() }, position)?;
@@ -78,7 +77,7 @@ fn at(marker: &Marker) -> Position {
     Position { line: narrow(marker.line()).max(1), column: narrow(marker.col()).saturating_add(1) }
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     fn open(&mut self, open: Open, position: Position) -> Result<(), Refused> {
         if self.open.len() >= DEPTH_MAX {
             return Err(too_deep(position));
@@ -145,14 +144,14 @@ impl<'a> Reader<'a> {
 
     fn scalar(
         &mut self,
-        value: Cow<'a, str>,
+        value: &str,
         style: ScalarStyle,
         anchor: usize,
         tag: Option<&Tag>,
         position: Position,
     ) -> Result<(), Refused> {
-        let piece = self.tree.keep(&value);
-        let scalar = resolve(&value, piece, style, tag);
+        let piece = self.tree.keep(value);
+        let scalar = resolve(value, piece, style, tag);
         if let Some(Open::Map { key: key @ None, .. }) = self.open.last_mut() {
             if matches!(scalar, Stored::Null) {
                 return Err(Refused::new("key", "A key is null; only text is read as a key.".to_owned()).here(position));
