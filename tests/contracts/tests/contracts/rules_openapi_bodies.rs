@@ -314,6 +314,14 @@ fn fields_that_are_answered() {
         &one(hidden.clone(), &[]),
         (Breaking, Compatible),
     );
+    // oasdiff warns of the way there; who reads finds a field more, as with any that is new.
+    both(
+        &mut rows,
+        "response-required-property-became-not-write-only",
+        &one(hidden.clone(), &["a"]),
+        &one(string.clone(), &["a"]),
+        (Compatible, Breaking),
+    );
     both(
         &mut rows,
         "response-optional-property-became-read-only",
@@ -368,4 +376,89 @@ fn discriminators() {
             ),
         ]);
     }
+}
+
+#[test]
+fn swagger() {
+    let with = |parameters: Value, answer: Value| {
+        let answer = json!({"200": {"description": "ok", "schema": answer}});
+        let operation = json!({"consumes": ["application/json"], "produces": ["application/json"], "parameters": parameters, "responses": answer});
+        json!({"swagger": "2.0", "info": {"title": "t", "version": "1"}, "paths": {"/calls": {"post": operation}}})
+    };
+    let sent = |parameters: Value| with(parameters, json!({"type": "string"}));
+    let answered = |schema: Value| with(json!([]), schema);
+    let form = |required: bool| json!({"name": "f", "in": "formData", "type": "string", "required": required});
+    let list = |format: &str| json!([{"name": "q", "in": "query", "type": "array", "items": {"type": "string"}, "collectionFormat": format}]);
+    let body = |schema: Value| json!([{"name": "body", "in": "body", "required": true, "schema": schema}]);
+    let pet = |fields: &[&str]| {
+        let all: serde_json::Map<String, Value> =
+            fields.iter().map(|name| ((*name).to_owned(), json!({"type": "string"}))).collect();
+        json!({"type": "object", "properties": all, "required": fields})
+    };
+    let query = |more: Value| {
+        let mut parameter = json!({"name": "q", "in": "query", "type": "string"});
+        parameter.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        sent(json!([parameter]))
+    };
+    check(&[
+        row(
+            "form: a field",
+            &sent(json!([form(false)])),
+            &sent(json!([form(false), {"name": "g", "in": "formData", "type": "string"}])),
+            Compatible,
+        ),
+        row("form: required", &sent(json!([form(false)])), &sent(json!([form(true)])), Breaking),
+        row(
+            "form: a required field",
+            &sent(json!([form(true)])),
+            &sent(json!([form(true), {"name": "g", "in": "formData", "type": "string", "required": true}])),
+            Breaking,
+        ),
+        row("collectionFormat", &sent(list("csv")), &sent(list("pipes")), Breaking),
+        row("body: a required field", &sent(body(pet(&["a"]))), &sent(body(pet(&["a", "b"]))), Breaking),
+        row("body: gone", &sent(body(pet(&["a"]))), &sent(json!([])), Breaking),
+        row("answer: a field gone", &answered(pet(&["a", "b"])), &answered(pet(&["a"])), Breaking),
+        row("answer: a field", &answered(pet(&["a"])), &answered(pet(&["a", "b"])), Compatible),
+        row("query: enum", &query(json!({"enum": ["a", "b"]})), &query(json!({"enum": ["a"]})), Breaking),
+        row("query: max-length-set", &query(json!({})), &query(json!({"maxLength": 3})), Breaking),
+        row("query: x-nullable gone", &query(json!({"x-nullable": true})), &query(json!({})), Breaking),
+    ]);
+}
+
+#[test]
+fn forms_of_answers() {
+    let at = |status: &str, media: &str, schema: Value| {
+        with(&json!({"responses": {status: {"description": "d", "content": {media: {"schema": schema}}}}}))
+    };
+    let object = json!({"type": "object"});
+    let json_at = |status: &str| at(status, "application/json", object.clone());
+    let of = |media: &str| at("200", media, object.clone());
+    let inside = |fields: &[&str]| {
+        let all: serde_json::Map<String, Value> =
+            fields.iter().map(|name| ((*name).to_owned(), json!({"type": "string"}))).collect();
+        at(
+            "200",
+            "application/json",
+            json!({"type": "object", "additionalProperties": {"type": "object", "properties": all}}),
+        )
+    };
+    check(&[
+        row("a range of statuses", &json_at("200"), &json_at("2XX"), Compatible),
+        row("response-media-type-name-changed", &of("application/json"), &of("application/json; v=2"), Compatible),
+        row("response-media-type-name-generalized", &of("application/problem+json"), &of("application/json"), Breaking),
+        row(
+            "schema of nothing",
+            &at("200", "application/json", json!(true)),
+            &at("200", "application/json", json!(false)),
+            Compatible,
+        ),
+        row(
+            "schema of anything",
+            &at("200", "application/json", json!(false)),
+            &at("200", "application/json", json!(true)),
+            Breaking,
+        ),
+        row("response-optional-property-removed, in others", &inside(&["a", "b"]), &inside(&["a"]), Breaking),
+        row("response-optional-property-added, in others", &inside(&["a"]), &inside(&["a", "b"]), Compatible),
+    ]);
 }

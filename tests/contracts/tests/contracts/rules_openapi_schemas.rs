@@ -115,6 +115,12 @@ fn types() {
             ),
             ("became-not-nullable", json!({"type": ["object", "null"]}), ty("object")),
             ("became-not-nullable", json!({"anyOf": [{"type": "object"}, {"type": "null"}]}), ty("object")),
+            ("became-not-nullable", json!({"oneOf": [ty("integer"), {"type": "null"}]}), ty("integer")),
+            (
+                "became-not-nullable",
+                json!({"anyOf": [of("integer", "int32"), {"type": "null"}]}),
+                of("integer", "int32"),
+            ),
             ("media-type-schema-added", json!({}), ty("object")),
             ("type-changed", json!({}), ty("integer")),
         ],
