@@ -117,7 +117,7 @@ pub(super) fn arguments(walk: &mut Walk<'_>, id: u32, way: Way, step: &str, old:
                 for (rule, detail, text) in input_changes(walk, was, is) {
                     walk.note(id, rule, &step, &detail, &text, Spots::of(was.element, is.element));
                 }
-                super::tables::facets(walk, id, &step, (was.element, is.element));
+                super::tables::facets(walk, id, &step, (was.element, is.element), is.deprecated);
                 if let (Some(one), Some(other)) = (was.contents.first(), is.contents.first()) {
                     let sets = (walk.before.of(one.ty), walk.after.of(other.ty));
                     walk.inside(id, sets, way, &step, Spots::of(was.element, is.element));

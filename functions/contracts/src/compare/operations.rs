@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use shared::surface::{Content, ElementId, Format, Input, Operation, OperationKind, Outcome, Place, Surface};
 
-use super::flat::shown;
+use super::flat::{Kind, shown};
 use super::found::Found;
 use super::graphql::input_changes;
-use super::side::is_required;
+use super::side::{Side, is_required};
 use super::tables;
 use super::walk::{From, Spots, Walk, Way};
 use crate::rules::{self, Rule};
@@ -172,30 +172,38 @@ fn both(walk: &mut Walk<'_>, subject: &Subject, was: &Operation, is: &Operation)
         let text = format!("its id is `{}`, it was `{}`.", shown(&is.id), shown(&was.id));
         subject.note(walk, &rules::OPERATION_RENAMED, "", &is.id, &text, spots);
     }
-    facets(walk, subject, "", (was.element, is.element));
+    // What is no longer deprecated has no end.
+    let details: &[&str] = if is.deprecated { &[] } else { &["openapi.sunset"] };
+    facets(walk, subject, "", (was.element, is.element), details);
     inputs(walk, subject, was, is);
     outcomes(walk, subject, was, is);
     super::security::compare(walk, subject, was, is);
     servers(walk, subject, was, is);
 }
 
-fn facets(walk: &mut Walk<'_>, subject: &Subject, part: &str, elements: (ElementId, ElementId)) {
+/// Whether all that fits a parameter is one value, which is written the same exploded or not.
+fn is_one_value(side: &mut Side<'_>, input: &Input) -> bool {
+    input.contents.iter().all(|content| {
+        let set = side.of(content.ty);
+        let Some(alternatives) = side.alternatives(set) else { return false };
+        alternatives.iter().all(|one| {
+            let flat = side.flat(one.set);
+            !flat.implied && matches!(flat.kind, Kind::Scalar(_) | Kind::Enum { .. } | Kind::Null)
+        })
+    })
+}
+
+/// Compares the facets of a part. Those of `details` mean nothing here.
+fn facets(walk: &mut Walk<'_>, subject: &Subject, part: &str, elements: (ElementId, ElementId), details: &[&str]) {
     let (before, after) = (walk.before.surface, walk.after.surface);
     let (old, new) = (tables::of(before, elements.0), tables::of(after, elements.1));
     for key in tables::changed(&old, &new) {
         let (was, is) = (old.get(key), new.get(key));
         let text = format!("`{}` is {}.", shown(key), tables::told(was, is));
-        let rank = |text: Option<&&str>| match text.map(|text| text.trim_matches('"')) {
-            Some("draft") => 0,
-            Some("alpha") => 1,
-            Some("beta") => 2,
-            _ => 3,
-        };
         let rule = match key {
-            "openapi.stability" if rank(is) < rank(was) => &rules::STABILITY_DECREASED,
-            "openapi.sunset" if was.is_some() && (is.is_none() || is < was) => &rules::SUNSET_CHANGED,
+            key if details.contains(&key) => &rules::DETAIL_CHANGED,
             "openapi.style" | "openapi.explode" if part != "response" => &rules::REQUEST_PARAMETER_ENCODING_CHANGED,
-            key => tables::detail(key),
+            key => tables::rule(key, was.copied(), is.copied()),
         };
         subject.note(walk, rule, part, key, &text, Spots::of(elements.0, elements.1));
     }
@@ -288,7 +296,10 @@ fn input_both(walk: &mut Walk<'_>, subject: &Subject, sender: bool, was: &Input,
             subject.note(walk, rule, &part, &detail, &text, spots);
         }
     }
-    facets(walk, subject, &part, (was.element, is.element));
+    let is_one_value = is_one_value(&mut walk.before, was) && is_one_value(&mut walk.after, is);
+    let details = [("openapi.explode", is_one_value), ("openapi.sunset", !is.deprecated)];
+    let details: Vec<&str> = details.into_iter().filter(|(_, is_detail)| *is_detail).map(|(key, _)| key).collect();
+    facets(walk, subject, &part, (was.element, is.element), &details);
     contents(
         walk,
         subject,
@@ -349,11 +360,14 @@ fn contents(
             let root = format!("{} {part}", subject.key);
             let sets = (walk.before.of(old.ty), walk.after.of(new.ty));
             walk.compare(sets, way, From::Operation(subject.number), (&root, ""), here);
-            if let (Some(one), Some(other)) = (old.item, new.item) {
-                let sets = (walk.before.of(one), walk.after.of(other));
+            if old.item.is_some() || new.item.is_some() {
+                let sets = (
+                    old.item.map_or(Side::ANY, |item| walk.before.of(item)),
+                    new.item.map_or(Side::ANY, |item| walk.after.of(item)),
+                );
                 walk.compare(sets, way, From::Operation(subject.number), (&root, "[]"), here);
             }
-            facets(walk, subject, part, (old.element, new.element));
+            facets(walk, subject, part, (old.element, new.element), &[]);
         } else {
             let rule = way.pick(&rules::REQUEST_MEDIA_TYPE_REMOVED, &rules::RESPONSE_MEDIA_TYPE_REMOVED);
             let text = format!("`{}` is gone.", shown(&old.media_type));
@@ -403,7 +417,7 @@ fn outcomes(walk: &mut Walk<'_>, subject: &Subject, was: &Operation, is: &Operat
 fn outcome(walk: &mut Walk<'_>, subject: &Subject, sender: bool, was: &Outcome, is: &Outcome) {
     let spots = Spots::of(was.element, is.element);
     let part = if was.status.as_ref() == "ok" { "response".to_owned() } else { format!("response {}", was.status) };
-    facets(walk, subject, "response", (was.element, is.element));
+    facets(walk, subject, "response", (was.element, is.element), &[]);
     let way = if sender { Way::Request } else { Way::Response };
     match (was.contents.is_empty(), is.contents.is_empty()) {
         (true, false) if !sender => {

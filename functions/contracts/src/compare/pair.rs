@@ -156,7 +156,7 @@ fn alternatives(walk: &mut Walk<'_>, id: u32, way: Way, old: &[Alternative], new
     let is_same = |digest: &shared::surface::Digest| same.contains(digest) && digests.contains(digest);
     old.retain(|part| !is_same(&walk.before.digest(part.alternative.set)));
     new.retain(|part| !is_same(&walk.after.digest(part.alternative.set)));
-    exclusive(walk, id, way, &new);
+    exclusive(walk, id, way, &new, (old_count, new_count));
     if let ([one], [other]) = (&old[..], &new[..])
         && old_count == 1
         && new_count == 1
@@ -194,32 +194,55 @@ fn alternatives(walk: &mut Walk<'_>, id: u32, way: Way, old: &[Alternative], new
 }
 
 /// Where exactly one alternative must fit, a new one that others overlap takes something away.
-fn exclusive(walk: &mut Walk<'_>, id: u32, way: Way, new: &[Part]) {
+fn exclusive(walk: &mut Walk<'_>, id: u32, way: Way, new: &[Part], counts: (usize, usize)) {
     let Some(pair) = walk.pairs.get(id as usize) else { return };
     let (before, after) = (pair.before, pair.after);
     let (was, is) = (walk.before.is_exclusive(before), walk.after.is_exclusive(after));
-    if was != is {
-        let (request, response, text) = if is {
-            (&rules::REQUEST_CONDITION_ADDED, &rules::RESPONSE_CONDITION_ADDED, "exactly one of its types must fit.")
-        } else {
-            let text = "more than one of its types may fit.";
-            (&rules::REQUEST_CONDITION_REMOVED, &rules::RESPONSE_CONDITION_REMOVED, text)
-        };
-        walk.note(id, way.pick(request, response), "", "one", text, Spots::default());
-    } else if is && way.is_request() && walk.after.telling(after).is_none() {
-        let Some(all) = walk.after.alternatives(after) else { return };
-        for part in new {
-            let overlaps = all.iter().filter(|other| other.set != part.alternative.set).any(|other| {
-                let flat = walk.after.flat(other.set);
-                super::covers::overlap(&flat, &part.flat)
-            });
-            if overlaps && !part.alternative.label.is_empty() {
-                let text = "exactly one of its types must fit, and more than one may now.";
-                walk.note(id, &rules::REQUEST_CONDITION_ADDED, "", &part.alternative.label, text, Spots::default());
-                return;
-            }
+    match (was, is) {
+        (false, true) if counts.0 > 1 => {
+            let (request, response) = (&rules::REQUEST_EXCLUSIVE_ADDED, &rules::RESPONSE_CONDITION_ADDED);
+            let text = "exactly one of its types must fit.";
+            walk.note(id, way.pick(request, response), "", "one", text, Spots::default());
         }
+        (true, false) if counts.1 > 1 => {
+            let (request, response) = (&rules::REQUEST_CONDITION_REMOVED, &rules::RESPONSE_EXCLUSIVE_REMOVED);
+            let text = "more than one of its types may fit.";
+            walk.note(id, way.pick(request, response), "", "one", text, Spots::default());
+        }
+        (_, true) if way.is_request() && walk.after.telling(after).is_none() => {
+            let Some(part) = new.iter().find(|part| takes_away(walk, (before, after), part, way, was)) else { return };
+            let (label, words) = (&*part.alternative.label, part.flat.kind.words());
+            let label = if label.is_empty() { &words } else { label };
+            let text = "exactly one of its types must fit, and more than one may now.";
+            walk.note(id, &rules::REQUEST_EXCLUSIVE_ADDED, "", label, text, Spots::default());
+        }
+        _ => {}
     }
+}
+
+/// Whether values that fit another alternative fit this new one, too, so that two fit and none may be sent. Who sends one of several was careful already to
+/// fit one alone: there, all values of another must fit. Who sends a single one was not.
+fn takes_away(
+    walk: &mut Walk<'_>,
+    (before, after): (SetId, SetId),
+    part: &Part,
+    way: Way,
+    was_exclusive: bool,
+) -> bool {
+    let Some(all) = walk.after.alternatives(after) else { return false };
+    if !was_exclusive {
+        return all.iter().filter(|other| other.set != part.alternative.set).any(|other| {
+            let flat = walk.after.flat(other.set);
+            super::covers::overlap(&flat, &part.flat)
+        });
+    }
+    let Some(known) = walk.before.alternatives(before) else { return false };
+    let Walk { before, after, proofs, .. } = walk;
+    known.iter().any(|old| {
+        let digest = before.digest(old.set);
+        all.iter().any(|other| after.digest(other.set) == digest)
+            && proofs.covers(before, old.set, after, part.alternative.set, way)
+    })
 }
 
 /// Takes out what some alternative of the other side takes in whole.
@@ -325,7 +348,9 @@ fn flats(walk: &mut Walk<'_>, id: u32, way: Way, old: &Flat, new: &Flat) {
             }
         }
         (Kind::Enum { values, .. }, Kind::Scalar(is)) if values.iter().all(|value| is.may_hold(value.value.text())) => {
-            let rule = way.pick(&rules::REQUEST_ENUM_REMOVED, &rules::RESPONSE_ENUM_REMOVED);
+            // Who was promised one value alone has no branch for others.
+            let gone = if values.len() == 1 { &rules::RESPONSE_TYPE_WIDENED } else { &rules::RESPONSE_ENUM_REMOVED };
+            let rule = way.pick(&rules::REQUEST_ENUM_REMOVED, gone);
             walk.note(id, rule, "", "", &format!("it may be any value, it was {}.", words.0), Spots::default());
             if way.is_request() {
                 unheld(walk, id, (&rules::REQUEST_ENUM_VALUE_REMOVED, &rules::REQUEST_PATTERN_CHANGED), values, is);

@@ -72,7 +72,7 @@ fn both(walk: &mut Walk<'_>, id: u32, way: Way, name: &Text, old: &Field, new: &
             walk.note(id, rule, &step, &detail, &text, spots);
         }
     }
-    super::tables::facets(walk, id, &step, (old.element, new.element));
+    super::tables::facets(walk, id, &step, (old.element, new.element), new.deprecated);
     super::graphql::arguments(walk, id, way, &step, old, new);
     walk.inside(id, (old.set, new.set), way, &step, spots);
 }
@@ -130,6 +130,11 @@ fn added(walk: &mut Walk<'_>, id: u32, way: Way, name: &Text, new: &Field, was: 
         (false, _) => (&rules::RESPONSE_FIELD_ADDED, "it is new."),
     };
     walk.note(id, rule, &step, "", text, spots);
+    let default = new.default.as_deref().or(walk.after.default(new.set)).map(shown);
+    if let (Some(default), true, Format::GraphQl) = (default, way.is_request(), walk.format) {
+        let text = format!("where it is left out, it is {default}, which nobody said before.");
+        walk.note(id, &rules::REQUEST_DEFAULT_CHANGED, &step, &default, &text, spots);
+    }
     if let Some(additional) = was.additional
         && !is_closed
         && new.is_declared

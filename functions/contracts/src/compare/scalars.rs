@@ -97,6 +97,9 @@ fn patterns(walk: &mut Walk<'_>, id: u32, way: Way, was: &[Text], is: &[Text]) {
     let rule = match (tighter, looser, way.is_request()) {
         (_, true, true) => &rules::REQUEST_CONSTRAINT_LOOSENED,
         (true, _, false) => &rules::RESPONSE_CONSTRAINT_TIGHTENED,
+        // What must be matched besides takes away, and what need not be matched any more lets in.
+        (true, _, true) => &rules::REQUEST_CONSTRAINT_TIGHTENED,
+        (_, true, false) => &rules::RESPONSE_CONSTRAINT_LOOSENED,
         _ => way.pick(&rules::REQUEST_PATTERN_CHANGED, &rules::RESPONSE_PATTERN_CHANGED),
     };
     let listed = |list: &[Text]| {
@@ -110,8 +113,17 @@ fn patterns(walk: &mut Walk<'_>, id: u32, way: Way, was: &[Text], is: &[Text]) {
 /// Compares listed values.
 pub(super) fn values(walk: &mut Walk<'_>, id: u32, way: Way, was: (&[EnumValue], bool), is: (&[EnumValue], bool)) {
     let is_null = |value: &&EnumValue| value.value.text() == "null";
-    // Values of a request that are not listed may be sent where the list is open.
     let (old, new) = (was.0, is.0);
+    if let [only] = old
+        && !was.1
+        && !way.is_request()
+        && walk.format == Format::OpenApi
+        && !new.iter().any(|value| value.value == only.value)
+    {
+        let text = format!("it was always {}, and never is any more.", shown(only.value.text()));
+        let spots = Spots::before(only.element);
+        walk.note(id, &rules::RESPONSE_TYPE_CHANGED, "", only.value.text(), &text, spots);
+    }
     for value in old.iter().filter(|value| !is_null(value)) {
         if let Some(other) = new.iter().find(|other| other.value == value.value) {
             if value.deprecated != other.deprecated {
@@ -124,8 +136,9 @@ pub(super) fn values(walk: &mut Walk<'_>, id: u32, way: Way, was: (&[EnumValue],
                 let detail = format!("{} {}", value.value.text(), other.deprecated);
                 walk.note(id, rule, "", &detail, &text, Spots::of(value.element, other.element));
             }
-            super::tables::facets(walk, id, &format!(".{}", value.value.text()), (value.element, other.element));
-        } else if !(is.1 && way.is_request() && walk.format == Format::OpenApi) {
+            let step = format!(".{}", value.value.text());
+            super::tables::facets(walk, id, &step, (value.element, other.element), other.deprecated);
+        } else {
             let rule = way.pick(&rules::REQUEST_ENUM_VALUE_REMOVED, &rules::RESPONSE_ENUM_VALUE_REMOVED);
             let text = format!("the value {} is gone.", shown(value.value.text()));
             walk.note(id, rule, "", value.value.text(), &text, Spots::before(value.element));

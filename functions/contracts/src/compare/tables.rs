@@ -19,7 +19,7 @@ pub(super) fn severity(format: Format, rule: &'static Rule) -> Severity {
             [&rules::REQUEST_PARAMETER_REMOVED, &rules::RESPONSE_ENUM_VALUE_REMOVED, &rules::RESPONSE_VARIANT_REMOVED];
         // A query that is checked against the old schema may name the new thing itself, and a client may list what there is (graphql-js: dangerous changes).
         let dangerous =
-            [&rules::REQUEST_PARAMETER_ADDED, &rules::REQUEST_FIELD_ADDED, &rules::REQUEST_ENUM_VALUE_ADDED];
+            [&rules::REQUEST_PARAMETER_ADDED, &rules::REQUEST_ENUM_VALUE_ADDED, &rules::RESPONSE_VARIANT_ADDED];
         if is(&breaking) {
             return Severity::Breaking;
         }
@@ -51,13 +51,48 @@ pub(super) fn detail(key: &str) -> &'static Rule {
     if key == "graphql.directives" { &rules::DIRECTIVES_APPLIED_CHANGED } else { &rules::DETAIL_CHANGED }
 }
 
-/// Compares the facets of a part of a pair.
-pub(super) fn facets(walk: &mut Walk<'_>, id: u32, step: &str, elements: (ElementId, ElementId)) {
+/// The rule for a facet that differs, from what it was to what it is: of how long something is there, and how stable.
+pub(super) fn rule(key: &str, was: Option<&str>, is: Option<&str>) -> &'static Rule {
+    match key {
+        "openapi.stability" if stability(is) < stability(was) => &rules::STABILITY_DECREASED,
+        "openapi.sunset" if is.map_or(was.is_some(), |is| !is_date(is) || was.is_some_and(|was| is < was)) => {
+            &rules::SUNSET_CHANGED
+        }
+        "openapi.allow-reserved" if is.is_none() => &rules::REQUEST_PARAMETER_ENCODING_CHANGED,
+        key => detail(key),
+    }
+}
+
+/// How much a level promises. What has none is stable, and a word that nobody knows promises nothing.
+fn stability(level: Option<&str>) -> u8 {
+    match level.map(|level| level.trim_matches('"')) {
+        Some("draft") => 1,
+        Some("alpha") => 2,
+        Some("beta") => 3,
+        Some("stable") | None => 4,
+        Some(_) => 0,
+    }
+}
+
+/// Whether a text begins as a date does, so that earlier ones are less.
+fn is_date(json: &str) -> bool {
+    let date = json.trim_matches('"').bytes().take(10);
+    let fits = date
+        .zip(*b"0000-00-00")
+        .filter(|(byte, form)| if *form == b'0' { byte.is_ascii_digit() } else { byte == form });
+    fits.count() == 10
+}
+
+/// Compares the facets of a part of a pair, which is deprecated after or not.
+pub(super) fn facets(walk: &mut Walk<'_>, id: u32, step: &str, elements: (ElementId, ElementId), is_deprecated: bool) {
     let (before, after) = (walk.before.surface, walk.after.surface);
     let (old, new) = (of(before, elements.0), of(after, elements.1));
     for key in changed(&old, &new) {
         let text = format!("`{}` is {}.", shown(key), told(old.get(key), new.get(key)));
-        walk.note(id, detail(key), step, key, &text, Spots::of(elements.0, elements.1));
+        // What is no longer deprecated has no end.
+        let is_ended = is_deprecated || key != "openapi.sunset";
+        let rule = if is_ended { rule(key, old.get(key).copied(), new.get(key).copied()) } else { detail(key) };
+        walk.note(id, rule, step, key, &text, Spots::of(elements.0, elements.1));
     }
 }
 
@@ -81,7 +116,7 @@ pub(super) fn types(walk: &mut Walk<'_>, id: u32, before: SetId, after: SetId, w
                 super::graphql::directive(walk, id, key, old.get(key), new.get(key));
                 continue;
             }
-            "openapi.xml" | "openapi.format" => {
+            "openapi.xml" | "openapi.format" | "openapi.content-encoding" | "openapi.content-media-type" => {
                 (way.pick(&rules::REQUEST_FORMAT_CHANGED, &rules::RESPONSE_FORMAT_CHANGED), key)
             }
             _ => (detail(key), key),

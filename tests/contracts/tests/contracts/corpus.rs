@@ -15,7 +15,7 @@ use shared::surface::Surface;
 const FORMATS: [&str; 3] = ["openapi", "graphql", "protobuf"];
 
 /// The pairs, where the folder with them is beside the repository's.
-fn corpus() -> Option<PathBuf> {
+pub(super) fn corpus() -> Option<PathBuf> {
     let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/corpus"));
     if !path.is_dir() {
         eprintln!("skipped: {} is absent", path.display());
@@ -24,7 +24,7 @@ fn corpus() -> Option<PathBuf> {
     Some(path.to_owned())
 }
 
-fn json(path: &Path) -> Value {
+pub(super) fn json(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
@@ -62,15 +62,26 @@ fn strings(value: &Value) -> Vec<&str> {
     value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-/// The pairs of a format that are scored, each with what comes of it.
-fn pairs(corpus: &Path, scoring: &Value, format: &str) -> Vec<(Value, Comparison)> {
+/// A pair that is scored, with what comes of it.
+pub(super) struct Scored {
+    /// As the manifest has it.
+    pub(super) pair: Value,
+    pub(super) before: Surface,
+    pub(super) after: Surface,
+    pub(super) compared: Comparison,
+}
+
+/// The pairs of a format that are scored.
+pub(super) fn pairs(corpus: &Path, scoring: &Value, format: &str) -> Vec<Scored> {
     let manifest = json(&corpus.join("changes/manifest.json"));
     let of_format = manifest.as_array().unwrap().iter().filter(|pair| pair["format"] == format);
     let scored = of_format.filter(|pair| scoring["pairs"]["skip"].get(pair["id"].as_str().unwrap()).is_none());
     scored
         .map(|pair| {
             let side = |key: &str| surface(&corpus.join("changes").join(pair[key].as_str().unwrap()));
-            (pair.clone(), compare(&side("before"), &side("after"), Settings::default()))
+            let (before, after) = (side("before"), side("after"));
+            let compared = compare(&before, &after, Settings::default());
+            Scored { pair: pair.clone(), before, after, compared }
         })
         .collect()
 }
@@ -82,7 +93,7 @@ fn verdicts_are_those_of_the_reference_engines() {
     let (mut right, mut all, mut breaking, mut false_clean) = (0.0, 0.0, 0.0, 0.0);
     for format in FORMATS {
         let (mut right_here, mut all_here) = (0.0, 0.0);
-        for (pair, compared) in pairs(&corpus, &scoring, format) {
+        for Scored { pair, compared, .. } in pairs(&corpus, &scoring, format) {
             let (id, expected) = (pair["id"].as_str().unwrap(), pair["verdict"].as_str().unwrap());
             let own = strings(&scoring["pairs"]["accept"][id]["verdicts"]);
             let accepted = if own.is_empty() { strings(&scoring["default_accept"][expected]) } else { own };
@@ -183,7 +194,7 @@ fn every_finding_of_buf_is_covered_by_one_of_ours() {
     let Some(corpus) = corpus() else { return };
     let mut missed: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut all = 0;
-    for (pair, compared) in pairs(&corpus, &json(&corpus.join("scoring.json")), "protobuf") {
+    for Scored { pair, compared, .. } in pairs(&corpus, &json(&corpus.join("scoring.json")), "protobuf") {
         for expected in pair["expected"].as_array().unwrap() {
             all += 1;
             if !compared.findings.iter().any(|found| covers(found, expected)) {

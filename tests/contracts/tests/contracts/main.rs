@@ -5,7 +5,14 @@
 
 mod corpus;
 mod differs;
+mod findings;
 mod guard;
 mod large;
 mod laws;
 mod protobuf;
+mod rules;
+mod rules_graphql;
+mod rules_openapi;
+mod rules_openapi_bodies;
+mod rules_openapi_schemas;
+mod rules_protobuf;

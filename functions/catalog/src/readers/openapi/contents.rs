@@ -133,6 +133,7 @@ impl Reader<'_, '_> {
             self.same_content(&[String::new()], ty)
         };
         self.style(node, element, place);
+        self.lifecycle(node, element);
         let described = docs.get(node, "schema").unwrap_or(node);
         let mut input = self.input(element, place, if place == Place::Body { "" } else { &name }, contents);
         if docs.is_true(node, "required") {

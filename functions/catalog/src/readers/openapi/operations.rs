@@ -342,11 +342,7 @@ impl<'d> Reader<'d, '_> {
         let outcomes = self.outcomes(node, &here)?;
         let tags = docs.get(node, "tags").into_iter().flat_map(|tags| docs.items(tags)).take(100);
         let tags: Vec<&str> = tags.filter_map(|tag| docs.loose_text(tag)).collect();
-        for (key, facet) in [("x-sunset", "openapi.sunset"), ("x-stability-level", "openapi.stability")] {
-            if let Some(text) = docs.get(node, key).and_then(|value| docs.loose_text(value)) {
-                self.builder.facet(element, facet, &Json::of_text(text));
-            }
-        }
+        self.lifecycle(node, element);
         let operation = Operation {
             element,
             id: self.text(id),
@@ -362,6 +358,17 @@ impl<'d> Reader<'d, '_> {
         };
         self.builder.operation(operation);
         Ok(())
+    }
+}
+
+impl Reader<'_, '_> {
+    /// When something ends, and how stable it is said to be.
+    pub(super) fn lifecycle(&mut self, node: At, element: ElementId) {
+        for (key, facet) in [("x-sunset", "openapi.sunset"), ("x-stability-level", "openapi.stability")] {
+            if let Some(text) = self.docs.get(node, key).and_then(|value| self.docs.loose_text(value)) {
+                self.builder.facet(element, facet, &Json::of_text(text));
+            }
+        }
     }
 }
 

@@ -366,6 +366,7 @@ impl Reader<'_, '_> {
                 let here =
                     Spot { parent: spot.parent, step: [&spot.step, "/properties/", &*escape(entry.key)].concat() };
                 let element = self.element(value, Some(entry.position), &here)?;
+                self.lifecycle(value, element);
                 let field = Field {
                     element,
                     name: self.text(entry.key),
