@@ -163,8 +163,11 @@ mod tests {
 
     #[test]
     fn a_later_document_can_be_read_and_breaks_something() {
-        let texts =
-            [("openapi", generated::openapi(100)), ("graphql", generated::graphql(100)), ("protobuf", generated::protobuf(100))];
+        let texts = [
+            ("openapi", generated::openapi(100)),
+            ("graphql", generated::graphql(100)),
+            ("protobuf", generated::protobuf(100)),
+        ];
         for (format, before) in texts {
             let after = Edits::default().of(format, &before);
             let [before, after] = [before, after].map(|text| read(format, &Files::one("a", text.into_bytes())).0);
@@ -179,6 +182,9 @@ mod tests {
         let mut edits = Edits::default();
         let text = "  bool a = 1;\n".repeat(19);
         assert_eq!(edits.of("protobuf", &text), text);
-        assert_eq!(edits.of("protobuf", "  bool b = 2;\n  bool c = 3; // no end\n  bool d = 4;\n"), "  bool c = 3; // no end\n  bool d = 4;\n");
+        assert_eq!(
+            edits.of("protobuf", "  bool b = 2;\n  bool c = 3; // no end\n  bool d = 4;\n"),
+            "  bool c = 3; // no end\n  bool d = 4;\n"
+        );
     }
 }

@@ -169,13 +169,7 @@ fn cases(folder: &Path) -> Vec<Case> {
         return cases;
     }
     cases.push(ours(GITHUB, "openapi", openapi, "d/github.json", documents::unpacked(GITHUB_AFTER)));
-    cases.push(ours(
-        "Stripe's OpenAPI, 4 MB",
-        "openapi",
-        openapi,
-        "e/stripe.json",
-        documents::unpacked(STRIPE_AFTER),
-    ));
+    cases.push(ours("Stripe's OpenAPI, 4 MB", "openapi", openapi, "e/stripe.json", documents::unpacked(STRIPE_AFTER)));
     let schema = documents::unpacked(GITHUB_SCHEMA);
     cases.push(ours("GitHub's GraphQL, 1.2 MB", "graphql", "graphql-js", "f/github.graphql", schema));
     let protos = folder.join("g");

@@ -151,7 +151,8 @@ pub(crate) fn figures(times: usize) -> Vec<Figure> {
 
 /// Where Python's packages are, protos of googleapis among them.
 fn packages(python: &Path) -> PathBuf {
-    let output = Command::new(python).args(["-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"]).output();
+    let output =
+        Command::new(python).args(["-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"]).output();
     PathBuf::from(String::from_utf8(output.unwrap().stdout).unwrap().trim())
 }
 

@@ -27,7 +27,10 @@ fn told<S: State>(platform: &Platform) -> Vec<S> {
     let events = platform.cloud().events().archived("BusArchive").unwrap();
     let details = events.into_iter().map(|mut event| event["detail"].take());
     let envelopes = details.map(|detail| serde_json::from_value::<Envelope>(detail).unwrap());
-    envelopes.filter(|envelope| envelope.kind == S::TYPE).map(|envelope| serde_json::from_str(&envelope.data).unwrap()).collect()
+    envelopes
+        .filter(|envelope| envelope.kind == S::TYPE)
+        .map(|envelope| serde_json::from_str(&envelope.data).unwrap())
+        .collect()
 }
 
 /// What all copies are made of.
@@ -51,12 +54,7 @@ pub(crate) async fn call(platform: &Platform, provider: &Organization) -> Vec<St
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let original = Original {
         subscription: told::<SubscriptionState>(platform).pop().unwrap(),
-        counter: Counter {
-            key: key.number,
-            api: parts[0].api_number,
-            version: parts[0].version_number,
-            operation: 0,
-        },
+        counter: Counter { key: key.number, api: parts[0].api_number, version: parts[0].version_number, operation: 0 },
         key,
         operations: routes.keys().copied().collect(),
         hour: i64::try_from(seconds / 3_600).unwrap(),
@@ -91,7 +89,8 @@ impl Original {
             // Some operations have many callers and most have few, as it is.
             let called = (0..OPERATIONS_EACH).map(|nth| (number / (1 << (4 * nth)) * 7 + nth * 131) % all);
             let calls = 1 + u64::try_from(number % 90).unwrap();
-            let counts = distinct(called, all).into_iter().map(|at| Counter { operation: self.operations[at], ..self.counter });
+            let counts =
+                distinct(called, all).into_iter().map(|at| Counter { operation: self.operations[at], ..self.counter });
             let c = counts.map(|counter| (counter.to_string(), calls)).collect();
             let (pk, bh) = (subscription.id.to_string(), self.hour);
             records.push(record(&GrantImage { pk, v: 2, b: 1, bh, bv: 1, pr: 1, c, ..GrantImage::default() }));

@@ -53,7 +53,8 @@ pub(crate) fn figures(binaries: &Path, times: usize) -> Vec<Figure> {
 
 /// Publishes the document, and sells it to one consumer: whatever other functions tell of it is real.
 async fn sold(platform: &Platform, provider: &Organization, document: &str) {
-    let api = json!({ "slug": "github", "name": "GitHub", "visibility": "public", "upstream_url": "http://127.0.0.1:9" });
+    let api =
+        json!({ "slug": "github", "name": "GitHub", "visibility": "public", "upstream_url": "http://127.0.0.1:9" });
     platform.post(&provider.token, "/v1/catalog/apis", &api).await;
     let upload = Call::post("/v1/catalog/apis/github/versions?version=1.0.0")
         .bearer(&provider.token)
@@ -71,8 +72,7 @@ async fn sold(platform: &Platform, provider: &Organization, document: &str) {
 /// Whether `usage` knows all callers, before a check relies on it.
 async fn known(platform: &Platform, provider: &Organization, operations: &[String]) {
     let asked = json!({ "api": "github", "operations": operations, "window": "30d" });
-    let call =
-        Call::post("/v1/usage/callers").bearer(&provider.token).header("accept-encoding", "gzip").json(&asked);
+    let call = Call::post("/v1/usage/callers").bearer(&provider.token).header("accept-encoding", "gzip").json(&asked);
     say("  POST /v1/usage/callers, of all operations");
     let answers = served::timed(platform, call, 200, 1).await;
     let answer: Value = serde_json::from_slice(&gunzip(&answers[0].1)).unwrap();

@@ -114,19 +114,17 @@ fn main() -> ExitCode {
     if !documents::are_there() {
         say("skipped: the documents of the corpora, which are absent; documents of ours stand for them");
     }
-    let mut figures = Vec::new();
-    if alone {
-        figures.extend(alone::figures(times));
-    }
-    if http || check {
+    let served = if http || check {
         let binaries = workspace::build(Profile::Local).unwrap_or_else(|error| panic!("{error}"));
-        if http {
-            figures.extend(http::figures(&binaries, times));
-        }
-        if check {
-            figures.extend(check::figures(&binaries, times));
-        }
-    }
+        // First, because it takes minutes until all callers are there, and a machine need not be quiet before.
+        let checked = if check { check::figures(&binaries, times) } else { Vec::new() };
+        let compared = if http { http::figures(&binaries, times) } else { Vec::new() };
+        compared.into_iter().chain(checked).collect()
+    } else {
+        Vec::new()
+    };
+    let mut figures = if alone { alone::figures(times) } else { Vec::new() };
+    figures.extend(served);
     let head = ["what", "by", "seconds", "at most", "peak memory, MB", "at most", "holds"];
     let table = table(&head, &figures.iter().map(Figure::cells).collect::<Vec<_>>());
     say(&format!("\n{table}"));
