@@ -69,8 +69,13 @@ pub(crate) struct Called {
     pub(crate) key: u32,
     pub(crate) hour: i64,
     pub(crate) n: u64,
+    /// Not read back, see [`CALLED`].
+    #[serde(default)]
     revision: u64,
 }
+
+/// What is read of [`Called`]: its keys are longer than all the rest, and there are up to 200,000 of them in one answer.
+const CALLED: &[&str] = &["subscription", "key", "hour", "n"];
 
 /// The state of a subscription's rows under its operations.
 #[derive(Debug, Serialize, Deserialize)]
@@ -225,20 +230,21 @@ impl Store {
         from: i64,
         limit: usize,
     ) -> Result<Vec<Called>, StoreError> {
-        self.at_most(limit, &calls_pk(organization, api, at.version, at.n), (&format!("{from:010}"), "~")).await
+        self.at_most(limit, CALLED, &calls_pk(organization, api, at.version, at.n), (&format!("{from:010}"), "~")).await
     }
 
     /// The rows of a partition whose sort keys lie between two bounds, in order: all of them, or more than `limit`.
     async fn at_most<T: DeserializeOwned>(
         &self,
         limit: usize,
+        attributes: &[&str],
         pk: &str,
         bounds: (&str, &str),
     ) -> Result<Vec<T>, StoreError> {
         let mut rows = Vec::new();
         let mut after = None;
         loop {
-            let (page, next) = self.range(pk, bounds, Order::Ascending, PAGE, after).await?;
+            let (page, next) = self.parts(attributes, pk, bounds, Order::Ascending, PAGE, after).await?;
             rows.extend(page);
             match next {
                 Some(next) if rows.len() <= limit => after = Some(next),
@@ -331,11 +337,28 @@ impl Store {
     async fn range<T: DeserializeOwned>(
         &self,
         pk: &str,
+        bounds: (&str, &str),
+        order: Order,
+        limit: u16,
+        after: Option<Item>,
+    ) -> Result<(Vec<T>, Option<Item>), StoreError> {
+        self.parts(&[], pk, bounds, order, limit, after).await
+    }
+
+    /// The same, with these attributes only; all of them where none is named.
+    async fn parts<T: DeserializeOwned>(
+        &self,
+        attributes: &[&str],
+        pk: &str,
         (from, to): (&str, &str),
         order: Order,
         limit: u16,
         after: Option<Item>,
     ) -> Result<(Vec<T>, Option<Item>), StoreError> {
+        // By other names: some of DynamoDB's words are reserved.
+        let names: HashMap<String, String> =
+            attributes.iter().enumerate().map(|(n, name)| (format!("#a{n}"), (*name).to_owned())).collect();
+        let only = (0..attributes.len()).map(|n| format!("#a{n}")).collect::<Vec<_>>().join(", ");
         let answer = self
             .table
             .client
@@ -345,6 +368,8 @@ impl Store {
             .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
             .expression_attribute_values(":from", AttributeValue::S(from.to_owned()))
             .expression_attribute_values(":to", AttributeValue::S(to.to_owned()))
+            .set_projection_expression(Some(only).filter(|only| !only.is_empty()))
+            .set_expression_attribute_names(Some(names).filter(|names| !names.is_empty()))
             .scan_index_forward(order == Order::Ascending)
             .consistent_read(true)
             .limit(i32::from(limit))

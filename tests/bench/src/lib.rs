@@ -12,8 +12,11 @@
 )]
 
 pub mod callgrind;
+pub mod documents;
 pub mod figures;
 pub mod generated;
 pub mod payload;
 pub mod peers;
+pub mod readme;
+pub mod run;
 pub mod sandbox;

@@ -100,11 +100,9 @@ impl Sandbox {
         answer.expect("the runtime API").unwrap_or_else(|error| panic!("the function failed: {error}"))
     }
 
-    /// The most memory that the process ever had, in kilobytes (`VmHWM`).
+    /// The most memory that the process ever had, in kilobytes.
     pub fn memory_kb(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.trim().trim_end_matches(" kB").trim().parse().unwrap()
+        peak_bytes(self.child.id().unwrap()) / 1_024
     }
 
     /// The processor time that it has used so far, user and system.
@@ -125,6 +123,13 @@ impl Sandbox {
         self.child.kill().await.unwrap();
         self.server.abort();
     }
+}
+
+/// The most memory that a process ever had (`VmHWM`); 0 when it is gone.
+pub fn peak_bytes(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    peak.and_then(|peak| peak.parse::<u64>().ok()).unwrap_or(0) * 1_024
 }
 
 /// The processor time that a process has used so far, user and system, without its children's.

@@ -145,13 +145,14 @@ pub(super) async fn list_callers_of_operations(
     if wanted.len() > QUERIES_MAX {
         return Err(too_many());
     }
-    let rows = store.calls_of(own, api.number, wanted, from, ROWS_MAX).await?;
+    let (rows, subscribed) =
+        tokio::try_join!(store.calls_of(own, api.number, wanted, from, ROWS_MAX), store.subscribed(api.id))?;
     if rows.iter().map(|(_, rows)| rows.len()).sum::<usize>() > ROWS_MAX {
         return Err(too_many());
     }
     let sums = Sums::of(&rows);
     let keys: BTreeSet<Key> = sums.keys.keys().cloned().collect();
-    let known = store.known(&keys, &store.subscribed(api.id).await?).await?;
+    let known = store.known(&keys, &subscribed).await?;
     let frontiers = frontiers(&known, &sums, from);
     let (callers, places) = callers(&store, own, &sums, &known).await?;
     let answer = CallersOfOperations {

@@ -34,6 +34,6 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Timings>, StoreError> {
         let bounds = (format!("{:010}", hours.start), format!("{:010}", hours.end));
-        self.at_most(limit, &format!("{TIMED}{organization}#{api}"), (&bounds.0, &bounds.1)).await
+        self.at_most(limit, &[], &format!("{TIMED}{organization}#{api}"), (&bounds.0, &bounds.1)).await
     }
 }

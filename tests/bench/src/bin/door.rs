@@ -14,9 +14,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use bench::figures::{Promise, judge, milliseconds, percentile, table};
+use bench::figures::{Promise, judge, megabytes, milliseconds, percentile, table};
 use bench::peers::{self, Installed, KEY, LIMIT, PEERS, Peer};
-use bench::sandbox::{processor, used};
+use bench::readme;
+use bench::sandbox::{peak_bytes, processor, used};
 use dev::client::{Call, Client};
 use dev::say;
 use dev::workspace::{self, Profile};
@@ -210,15 +211,8 @@ async fn cost(target: &Target, direct: &Client, pids: impl Fn() -> Vec<u32>) -> 
         added_p50_ms: added(50, &mut alone, &mut through),
         added_p99_ms: added(99, &mut alone, &mut through),
         calls_per_core: calls / used.as_secs_f64(),
-        memory_mb: pids().into_iter().map(memory_mb).sum(),
+        memory_mb: pids().into_iter().map(peak_bytes).map(megabytes).sum(),
     }
-}
-
-/// The most memory that a process ever had (`VmHWM`).
-fn memory_mb(pid: u32) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0");
-    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or(0.0) / 1_000.0
 }
 
 /// The processor time of the threads of this name.
@@ -237,10 +231,6 @@ fn write(table: &str) {
     let cores = std::thread::available_parallelism().unwrap();
     let (day, kernel) = (said("date", &["-u", "+%Y-%m-%d"]), said("uname", &["-srm"]));
     let rustc = said("rustc", &["--version"]);
-    let file = workspace::root().join("tests/bench/README.md");
-    let text = fs::read_to_string(&file).unwrap();
-    let (before, rest) = text.split_once(BEGIN).unwrap();
-    let (_, after) = rest.split_once(END).unwrap();
     let source = format!("`cargo bench-door`, {day}, {cores} cores, {kernel}, {rustc}.");
-    fs::write(&file, format!("{before}{BEGIN}{source}\n\n{table}{END}{after}")).unwrap();
+    readme::write(BEGIN, END, &format!("{source}\n\n{table}"));
 }

@@ -9,15 +9,15 @@
     reason = "a measurement that cannot go on has failed, and says why"
 )]
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use std::{env, fs};
 
-use bench::figures::{Promise, judge, megabytes, percentile, table};
-use bench::generated;
-use catalog::readers::{Files, graphql, openapi, protobuf};
+use bench::documents::{self, GITHUB_AFTER, GITHUB_SCHEMA, STRIPE_AFTER};
+use bench::figures::{Promise, judge, megabytes, table};
+use bench::run::Run;
+use bench::{generated, readme};
 use dev::workspace::{self, Profile};
 use dev::{say, tools};
 
@@ -67,33 +67,6 @@ used = resource.getrusage(resource.RUSAGE_SELF)
 print(took * 1e9, (used.ru_utime + used.ru_stime) * 1e9, used.ru_maxrss * 1024)
 ";
 
-/// What one run took.
-#[derive(Clone, Copy)]
-struct Run {
-    time: Duration,
-    processor: Duration,
-    memory_bytes: u64,
-}
-
-impl Run {
-    /// Nanoseconds, nanoseconds of the processor, bytes.
-    fn parse(line: &str) -> Option<Self> {
-        let mut numbers = line.split_whitespace().map(|number| number.parse::<f64>().ok());
-        let mut next = || numbers.next().flatten();
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "nanoseconds and bytes are far from the bounds"
-        )]
-        let run = Self {
-            time: Duration::from_nanos(next()? as u64),
-            processor: Duration::from_nanos(next()? as u64),
-            memory_bytes: next()? as u64,
-        };
-        Some(run)
-    }
-}
-
 /// A document (or a folder of protos), and what reads it beside ours.
 struct Case {
     name: &'static str,
@@ -121,10 +94,10 @@ fn main() -> ExitCode {
         let (mut own, mut their) = (Vec::new(), Vec::new());
         for _ in 0..times {
             // In turns, so that whatever else the machine does hits both.
-            own.push(run(Command::new(env::current_exe().unwrap()).args(["--read", case.format]).arg(&case.path)));
-            their.push(run(&mut case.theirs(&packages, &python)));
+            own.push(Run::of(Command::new(env::current_exe().unwrap()).args(["--read", case.format]).arg(&case.path)));
+            their.push(Run::of(&mut case.theirs(&packages, &python)));
         }
-        let (own, their) = (median(&own), median(&their));
+        let (own, their) = (Run::median(&own), Run::median(&their));
         for (who, run) in [("ours", own), (case.tool, their)] {
             rows.push(vec![
                 case.name.to_owned(),
@@ -148,7 +121,7 @@ fn main() -> ExitCode {
     let table = table(&head, &rows);
     say(&format!("\n{table}"));
     if arguments.iter().any(|argument| argument == "--write") {
-        write(&table, times);
+        readme::write(BEGIN, END, &format!("{}\n\n{table}", readme::medians(times)));
     }
     if judge(&promises) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -179,7 +152,6 @@ const GITHUB: &str = "GitHub's OpenAPI, 13 MB";
 
 /// The documents: ours, and those of the corpora where they are there.
 fn cases(folder: &Path) -> Vec<Case> {
-    let corpus = workspace::root().join("../shared/corpus");
     let ours = |name: &'static str, format: &'static str, tool: &'static str, file: &str, text: String| {
         let path = folder.join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -192,36 +164,16 @@ fn cases(folder: &Path) -> Vec<Case> {
         ours("GraphQL, 1,000 operations", "graphql", "graphql-js", "b/things.graphql", generated::graphql(1_000)),
         ours("protobuf, 1,000 operations", "protobuf", "protoc", "c/things.proto", generated::protobuf(1_000)),
     ];
-    if !corpus.is_dir() {
+    if !documents::are_there() {
         say("skipped: the documents of the corpora, which are absent");
         return cases;
     }
-    let unpacked = |file: &str| {
-        let mut text = String::new();
-        flate2::read::GzDecoder::new(fs::File::open(corpus.join(file)).unwrap()).read_to_string(&mut text).unwrap();
-        text
-    };
-    cases.push(ours(GITHUB, "openapi", openapi, "d/github.json", unpacked("large/github-23.0.2.json.gz")));
-    cases.push(ours(
-        "Stripe's OpenAPI, 4 MB",
-        "openapi",
-        openapi,
-        "e/stripe.json",
-        unpacked("large/stripe-2022-04-12.json.gz"),
-    ));
-    let schema = unpacked("graphql-sdl/graphql-schema-schema-720362.graphql.gz");
+    cases.push(ours(GITHUB, "openapi", openapi, "d/github.json", documents::unpacked(GITHUB_AFTER)));
+    cases.push(ours("Stripe's OpenAPI, 4 MB", "openapi", openapi, "e/stripe.json", documents::unpacked(STRIPE_AFTER)));
+    let schema = documents::unpacked(GITHUB_SCHEMA);
     cases.push(ours("GitHub's GraphQL, 1.2 MB", "graphql", "graphql-js", "f/github.graphql", schema));
     let protos = folder.join("g");
-    fs::create_dir_all(&protos).unwrap();
-    let archive = corpus.join("large/googleapis-before.tar.gz");
-    assert!(Command::new("tar").arg("xzf").arg(archive).arg("-C").arg(&protos).status().unwrap().success());
-    // The package of Python has this file under another name.
-    let operations = protos.join("google/longrunning/operations.proto");
-    if !operations.exists() {
-        fs::create_dir_all(operations.parent().unwrap()).unwrap();
-        fs::write(&operations, "syntax = \"proto3\"; import public \"google/longrunning/operations_proto.proto\";")
-            .unwrap();
-    }
+    documents::protos(&protos);
     cases.push(Case { name: "419 protos of googleapis", format: "protobuf", path: protos, tool: "protoc" });
     cases
 }
@@ -243,69 +195,12 @@ impl Case {
     }
 }
 
-fn run(command: &mut Command) -> Run {
-    let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let run = said.lines().last().and_then(Run::parse).filter(|_| output.status.success());
-    run.unwrap_or_else(|| panic!("{command:?}: {said}\n{}", String::from_utf8_lossy(&output.stderr)))
-}
-
-/// The median of each by itself.
-fn median(runs: &[Run]) -> Run {
-    let of = |part: fn(&Run) -> Duration| percentile(&mut runs.iter().map(part).collect::<Vec<_>>(), 50);
-    let memory = of(|run| Duration::from_nanos(run.memory_bytes));
-    Run {
-        time: of(|run| run.time),
-        processor: of(|run| run.processor),
-        memory_bytes: u64::try_from(memory.as_nanos()).unwrap(),
-    }
-}
-
 /// Reads a document, or the protos of a folder, and says what it took.
 fn ours(format: &str, path: &Path) {
-    let mut files = Files::default();
-    if path.is_dir() {
-        gather(path, path, &mut files);
-    } else {
-        files.add(path.file_name().unwrap().to_str().unwrap(), fs::read(path).unwrap());
-    }
-    let roots: Vec<String> = files.paths().map(str::to_owned).collect();
-    let roots: Vec<&str> = roots.iter().map(String::as_str).collect();
+    let files = documents::load(path);
     let start = Instant::now();
-    let read = match format {
-        "openapi" => openapi::read(&files, &roots),
-        "graphql" => graphql::read(&files, &roots),
-        _ => protobuf::read(&files, &roots),
-    };
+    let (surface, _) = documents::read(format, &files);
     let time = start.elapsed();
-    let (surface, _) = read.unwrap();
     assert!(!surface.operations.is_empty());
-    // Nanoseconds on a processor; the second is how long it waited for one.
-    let processor = fs::read_to_string("/proc/self/schedstat").unwrap();
-    let processor = processor.split(' ').next().unwrap();
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")).unwrap();
-    say(&format!("{} {processor} {}", time.as_nanos(), peak.parse::<u64>().unwrap() * 1_024));
-}
-
-fn gather(folder: &Path, base: &Path, files: &mut Files) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            gather(&path, base, files);
-        } else if path.extension().is_some_and(|ending| ending == "proto") {
-            files.add(path.strip_prefix(base).unwrap().to_str().unwrap(), fs::read(&path).unwrap());
-        }
-    }
-}
-
-/// Into `tests/bench/README.md`, with where it comes from.
-fn write(table: &str, times: usize) {
-    let file = workspace::root().join("tests/bench/README.md");
-    let text = fs::read_to_string(&file).unwrap();
-    let (before, rest) = text.split_once(BEGIN).unwrap();
-    let (_, after) = rest.split_once(END).unwrap();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let source = format!("Medians of {times} runs on {cores} cores.");
-    fs::write(&file, format!("{before}{BEGIN}{source}\n\n{table}{END}{after}")).unwrap();
+    Run::own(time).say();
 }
