@@ -120,7 +120,8 @@ struct CallsOfDay {
 
 /// Shows who calls operations of one's own API.
 ///
-/// For a check of a new version: as `GET /v1/usage/callers`, for many operations at once, with the calls by day. Beyond 200,000 hours, operations and keys that called, a
+/// For a check of a new version: as `GET /v1/usage/callers`, for many operations at once, with the calls by day. An operation's calls are those of its routes, whatever its id
+/// was in the version that was called. Beyond 200,000 hours, operations and keys that called, a
 /// shorter window is needed.
 #[utoipa::path(post, path = "/v1/usage/callers", operation_id = "list_callers_of_operations", tag = "usage", security(("token" = ["usage:read"])),
     request_body = Asked, responses((status = 200, description = "The callers.", body = CallersOfOperations)))]

@@ -1,6 +1,6 @@
 //! The calls of many operations: which versions are called at all, who subscribes, and rows read several at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use shared::chassis::at_once::at_once;
@@ -8,6 +8,7 @@ use shared::chassis::table::{Row, StoreError};
 use shared::id::{ApiId, OrganizationId};
 
 use super::calls::Sided;
+use super::names::Routed;
 use super::{Called, Kept, OperationAt, Store};
 
 /// Questions to the table that are under way together.
@@ -66,19 +67,26 @@ impl Store {
         Ok(rows.into_iter().map(|row| row.subscription).collect())
     }
 
-    /// Where operations stand in the versions that were called since an hour.
+    /// Where operations stand in the versions that were called since an hour: under their id, and under whatever id had their route.
     pub(crate) async fn places(
         &self,
         organization: &OrganizationId,
         api: u32,
         from: i64,
     ) -> Result<BTreeMap<String, Vec<OperationAt>>, StoreError> {
-        let live: Vec<Live> = self.between(&live_pk(organization, api), "V#", "V#~").await?;
-        let mut places: BTreeMap<String, Vec<OperationAt>> = BTreeMap::new();
-        for version in live.into_iter().filter(|live| live.hour >= from).map(|live| live.version) {
-            for (n, operation) in self.operations(organization, api, version).await? {
-                places.entry(operation).or_default().push(OperationAt { version, n });
-            }
+        let live = live_pk(organization, api);
+        let (live, known) = tokio::try_join!(self.between::<Live>(&live, "V#", "V#~"), self.api(organization, api))?;
+        let live: BTreeSet<u32> = live.into_iter().filter(|live| live.hour >= from).map(|live| live.version).collect();
+        let current = known.and_then(|api| api.current).or_else(|| live.last().copied());
+        let mut versions = Vec::new();
+        for version in live.iter().copied().chain(current.filter(|current| !live.contains(current))) {
+            versions.push((version, self.routed(organization, api, version).await?));
+        }
+        let mut places = BTreeMap::new();
+        let now = versions.iter().find(|(version, _)| Some(*version) == current);
+        let now = now.map_or(&[][..], |(_, operations)| operations);
+        for (version, operations) in versions.iter().filter(|(version, _)| live.contains(version)) {
+            add(&mut places, now, *version, operations);
         }
         Ok(places)
     }
@@ -97,5 +105,47 @@ impl Store {
             async move { Ok((place, store.calls(&organization, api, at, from, limit).await?)) }
         });
         at_once(AT_ONCE, questions).await
+    }
+}
+
+/// The operations of a version go to those of the current one that have a route of theirs, and else to their own id.
+fn add(places: &mut BTreeMap<String, Vec<OperationAt>>, now: &[Routed], version: u32, operations: &[Routed]) {
+    let by_route: BTreeMap<&str, &str> = now
+        .iter()
+        .flat_map(|routed| routed.routes.iter().map(|route| (route.as_str(), routed.operation.as_str())))
+        .collect();
+    for routed in operations {
+        let mut ids: BTreeSet<&str> =
+            routed.routes.iter().filter_map(|route| by_route.get(route.as_str()).copied()).collect();
+        if ids.is_empty() {
+            ids.insert(&routed.operation);
+        }
+        for id in ids {
+            places.entry(id.to_owned()).or_default().push(OperationAt { version, n: routed.n });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routed(n: u32, operation: &str, routes: &[&str]) -> Routed {
+        Routed { n, operation: operation.to_owned(), routes: routes.iter().map(|route| (*route).to_owned()).collect() }
+    }
+
+    #[test]
+    fn calls_of_a_route_are_those_of_the_operation_that_has_it_now() {
+        let now = [routed(0, "fetch", &["GET /a/{}"]), routed(1, "list", &["GET /b", "GET /v1/b"])];
+        let mut places = BTreeMap::new();
+        add(&mut places, &now, 3, &now);
+        // Renamed, swapped, gone, and told before routes were kept.
+        add(&mut places, &now, 2, &[routed(0, "list", &["GET /a/{}"]), routed(1, "old", &["GET /v1/b"])]);
+        add(&mut places, &now, 1, &[routed(4, "gone", &["GET /c"]), routed(5, "fetch", &[])]);
+        let at = |version, n| OperationAt { version, n };
+        assert_eq!(places.get("fetch"), Some(&vec![at(3, 0), at(2, 0), at(1, 5)]));
+        assert_eq!(places.get("list"), Some(&vec![at(3, 1), at(2, 1)]));
+        assert_eq!(places.get("gone"), Some(&vec![at(1, 4)]));
+        assert_eq!(places.len(), 3);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use shared::chassis::table::{Row, StoreError};
 use shared::chassis::transaction::Commit;
-use shared::event::{ApiState, AppState, KeyState, RoutesState};
+use shared::event::{ApiState, AppState, KeyState, Route, RoutesState};
 use shared::id::{ApiId, AppId, KeyId, OrganizationId};
 use shared::slug::Slug;
 
@@ -29,6 +29,9 @@ pub(crate) struct Api {
     pub(crate) revision: u64,
     pub(crate) number: u32,
     pub(crate) slug: String,
+    /// The number of its current version. In the row by the API's number only: those by its names are not told of a new version.
+    #[serde(default)]
+    pub(crate) current: Option<u32>,
 }
 
 /// What is kept of an app: which service it is.
@@ -42,6 +45,31 @@ pub(crate) struct App {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Names {
     operations: BTreeMap<String, String>,
+    /// What each of them is called by, without the names of parameters: see [`called_by`].
+    #[serde(default)]
+    routes: BTreeMap<String, Vec<String>>,
+}
+
+/// An operation of a version.
+#[derive(Debug)]
+pub(crate) struct Routed {
+    pub(crate) n: u32,
+    pub(crate) operation: String,
+    /// Empty where the version was told before routes were kept.
+    pub(crate) routes: Vec<String>,
+}
+
+/// What callers call: in another version the same route may lead to an operation of another id, and is the same operation for them.
+fn called_by(route: &Route) -> String {
+    let mut text = format!("{} ", route.method);
+    let mut in_braces = false;
+    for character in route.path.chars() {
+        if !in_braces || character == '}' {
+            text.push(character);
+        }
+        in_braces = (in_braces || character == '{') && character != '}';
+    }
+    text
 }
 
 /// An operation by its name: its number in one version.
@@ -73,7 +101,9 @@ impl Store {
     /// Keeps an API's name: by its number, by its slug and by its id.
     pub(crate) async fn keep_api(&self, state: ApiState) -> Result<(), StoreError> {
         let pk = format!("ORG#{}", state.organization.id);
-        let row = Api { id: state.id, revision: state.revision, number: state.number, slug: state.slug.to_string() };
+        let current = state.current.map(|current| current.number);
+        let slug = state.slug.to_string();
+        let row = Api { id: state.id, revision: state.revision, number: state.number, slug, current };
         self.table.project(Row::new(&pk, format!("API#{:010}", row.number), &row)?, row.revision).await?;
         // A name belongs to the API that had it last: the one with the highest number.
         let named = Api { revision: u64::from(row.number), ..row };
@@ -104,8 +134,12 @@ impl Store {
             let sk = format!("{}{version:010}#{:010}", operation_sk(&route.operation), route.n);
             rows.push(Row::new(&pk, sk, &OperationAt { version, n: route.n })?);
         }
-        let operations = state.routes.into_iter().map(|route| (route.n.to_string(), route.operation)).collect();
-        rows.push(Row::new(&pk, format!("V#{version:010}#{:06}", state.part), &Names { operations })?);
+        let mut names = Names { operations: BTreeMap::new(), routes: BTreeMap::new() };
+        for route in state.routes {
+            names.routes.entry(route.n.to_string()).or_default().push(called_by(&route));
+            names.operations.insert(route.n.to_string(), route.operation);
+        }
+        rows.push(Row::new(&pk, format!("V#{version:010}#{:06}", state.part), &names)?);
         while !rows.is_empty() {
             let mut transaction = self.table.transaction();
             for row in rows.drain(..rows.len().min(TRANSACTION_MAX)) {
@@ -142,13 +176,27 @@ impl Store {
         api: u32,
         version: u32,
     ) -> Result<BTreeMap<u32, String>, StoreError> {
+        let routed = self.routed(organization, api, version).await?;
+        Ok(routed.into_iter().map(|routed| (routed.n, routed.operation)).collect())
+    }
+
+    /// A version's operations with what they are called by.
+    pub(crate) async fn routed(
+        &self,
+        organization: &OrganizationId,
+        api: u32,
+        version: u32,
+    ) -> Result<Vec<Routed>, StoreError> {
         let prefix = format!("V#{version:010}#");
         let parts: Vec<Names> = self.between(&routes_pk(organization, api), &prefix, &format!("{prefix}~")).await?;
-        Ok(parts
-            .into_iter()
-            .flat_map(|part| part.operations)
-            .filter_map(|(n, operation)| Some((n.parse().ok()?, operation)))
-            .collect())
+        let of_part = |mut part: Names| {
+            let named = part.operations.into_iter();
+            let routed = named.filter_map(move |(n, operation)| {
+                Some(Routed { routes: part.routes.remove(&n).unwrap_or_default(), n: n.parse().ok()?, operation })
+            });
+            routed.collect::<Vec<_>>()
+        };
+        Ok(parts.into_iter().flat_map(of_part).collect())
     }
 
     /// Where an operation stands in the versions of an API.
@@ -160,5 +208,23 @@ impl Store {
     ) -> Result<Vec<OperationAt>, StoreError> {
         let prefix = operation_sk(operation);
         self.between(&routes_pk(organization, api), &prefix, &format!("{prefix}~")).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_is_the_same_whatever_its_parameters_are_called() {
+        let called = |method: &str, path: &str| {
+            let (method, path) = (method.to_owned(), path.to_owned());
+            called_by(&Route { n: 0, method, path, operation: "o".to_owned(), deprecated: false })
+        };
+        assert_eq!(called("GET", "/cities/{city}/days/{day}.json"), "GET /cities/{}/days/{}.json");
+        assert_eq!(called("GET", "/cities/{id}/days/{d}.json"), "GET /cities/{}/days/{}.json");
+        assert_ne!(called("PUT", "/cities"), called("GET", "/cities"));
+        assert_eq!(called("GET", "/odd/{open"), "GET /odd/{");
+        assert_eq!(called("GET", "/odd/}"), "GET /odd/}");
     }
 }

@@ -135,3 +135,39 @@ async fn several_routes_to_one_operation_are_taken_and_counted_once() {
     let (_, answer) = ask(&house, PROVIDER, &question(&["getForecast"], "1d")).await;
     assert_eq!(answer["operations"][0]["calls"][0]["calls"], 4, "{answer}");
 }
+
+#[tokio::test]
+async fn who_called_an_operation_under_the_id_that_it_had_before_is_found_by_its_route() {
+    let house = new().await;
+    house.send(&sample("queue-names")).await;
+    house.send(&sample("stream-grant")).await;
+    // The next version renames one operation and gives its old id to the other one; nobody has called it yet.
+    let mut next = sample("queue-names");
+    let bodies = next["Records"].as_array_mut().unwrap();
+    bodies.truncate(2);
+    for (record, changes) in bodies.iter_mut().zip([
+        &[
+            ("\"revision\": \"2\"", "\"revision\": \"3\""),
+            (r#"\"revision\":2"#, r#"\"revision\":3"#),
+            (r#"\"number\":1,\"parts\""#, r#"\"number\":2,\"parts\""#),
+        ][..],
+        &[
+            (r#"\"version_number\":1"#, r#"\"version_number\":2"#),
+            ("sn02v.0", "sn02w.0"),
+            (r#"{city}\",\"operation\":\"getForecast"#, r#"{place}\",\"operation\":\"fetchForecast"#),
+            ("listStations", "getForecast"),
+        ],
+    ]) {
+        let mut body = record["body"].as_str().unwrap().to_owned();
+        for (from, to) in changes {
+            assert!(body.contains(from), "{from}");
+            body = body.replace(from, to);
+        }
+        record["body"] = body.into();
+    }
+    assert_eq!(house.send(&next).await, taken());
+    let (_, answer) = ask(&house, PROVIDER, &question(&["fetchForecast", "getForecast", "listStations"], "1d")).await;
+    let calls: Vec<&Value> =
+        answer["operations"].as_array().unwrap().iter().map(|of| &of["calls"][0]["calls"]).collect();
+    assert_eq!(calls, [&json!(4), &json!(1), &Value::Null], "{answer}");
+}
