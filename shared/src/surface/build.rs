@@ -1,6 +1,5 @@
 //! Making a surface.
 
-use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use super::{
     ElementId, Facet, Format, Json, Name, Operation, Position, Scheme, SchemeId, Server, ServerId, Shape, Surface,
     Text, Type, TypeId, Words,
 };
+use foldhash::{HashMap, HashSet};
 
 /// Fills a [`Surface`]. Elements are numbered as they come, equal texts are kept once, and plain types are shared.
 pub struct Builder {
@@ -27,7 +27,7 @@ impl Builder {
     #[must_use]
     pub fn new(format: Format) -> Self {
         let surface = Surface { format, positions: vec![Position::default()], ..Surface::default() };
-        Self { surface, texts: HashSet::new(), shared: HashMap::new() }
+        Self { surface, texts: HashSet::default(), shared: HashMap::default() }
     }
 
     /// What the document says of itself: the version of the format, the title, its own version; empty where it says nothing.

@@ -12,9 +12,10 @@
 //!    the hash of that and its number. So a type's digest depends on what can be reached from it and nothing else.
 //! 5. The surface's digest is over its operations with their types' digests, and the set of digests of types that no operation reaches.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
+use foldhash::HashMap;
 use ring::digest::{SHA256, digest};
 
 use super::packed::{Packed, Sink};
@@ -68,7 +69,8 @@ impl Digests {
     /// Works them out.
     #[must_use]
     pub fn of(surface: &Surface) -> Self {
-        let forms: Vec<Form> = surface.types.iter().map(|ty| form(surface, ty)).collect();
+        let mut meaning = Meaning::new(surface, None);
+        let forms: Vec<Form> = surface.types.iter().map(|ty| meaning.form(ty)).collect();
         let types = types(&forms);
         Self { surface: whole(surface, &forms, &types), types }
     }
@@ -85,12 +87,6 @@ struct Form {
     shape: Digest,
     children: Vec<u32>,
     runs: Vec<Run>,
-}
-
-fn form(surface: &Surface, ty: &super::Type) -> Form {
-    let mut meaning = Meaning { surface, filled: None, bytes: Vec::new(), children: Vec::new(), runs: Vec::new() };
-    ty.write(&mut meaning);
-    Form { shape: Digest::of(&meaning.bytes), children: meaning.children, runs: meaning.runs }
 }
 
 fn combined(shape: Digest, mut children: Vec<Digest>, runs: &[Run]) -> Digest {
@@ -153,8 +149,8 @@ fn nodes(forms: &[Form], digests: &[Option<Digest>], ids: &[u32]) -> (Vec<Node<D
 fn cycles(forms: &[Form], digests: &mut [Option<Digest>], ids: &[u32]) {
     let blocks = refine(&nodes(forms, digests, ids).0);
     // The smallest graph that means the same: one type of each block stands for all.
-    let mut first: HashMap<u32, u32> = HashMap::new();
-    let mut block_of: HashMap<u32, u32> = HashMap::new();
+    let mut first: HashMap<u32, u32> = HashMap::default();
+    let mut block_of: HashMap<u32, u32> = HashMap::default();
     for (id, block) in ids.iter().zip(&blocks) {
         first.entry(*block).or_insert(*id);
         block_of.insert(*id, *block);
@@ -297,8 +293,7 @@ fn components<'g>(count: usize, children: impl Fn(u32) -> &'g [u32]) -> Vec<Vec<
 }
 
 fn whole(surface: &Surface, forms: &[Form], types: &[Digest]) -> Digest {
-    let mut meaning =
-        Meaning { surface, filled: Some(types), bytes: Vec::new(), children: Vec::new(), runs: Vec::new() };
+    let mut meaning = Meaning::new(surface, Some(types));
     meaning.part(&surface.format);
     meaning.facets(ElementId::NONE);
     meaning.list(&surface.operations, true);
@@ -336,14 +331,32 @@ struct Part {
     runs: Range<usize>,
 }
 
-impl Meaning<'_> {
+/// Bytes of the length that goes before an item of a list.
+const LENGTH: usize = size_of::<u32>();
+
+impl<'s> Meaning<'s> {
+    fn new(surface: &'s Surface, filled: Option<&'s [Digest]>) -> Self {
+        Self { surface, filled, bytes: Vec::new(), children: Vec::new(), runs: Vec::new() }
+    }
+
+    /// A type's form.
+    fn form(&mut self, ty: &super::Type) -> Form {
+        self.bytes.clear();
+        ty.write(self);
+        // Copied to their size: there are as many as types.
+        let form = Form { shape: Digest::of(&self.bytes), children: self.children.clone(), runs: self.runs.clone() };
+        self.children.clear();
+        self.runs.clear();
+        form
+    }
+
     /// Puts the items of a set in the order of what they mean.
     fn sort(&mut self, mut parts: Vec<Part>) {
         let bytes_of = |part: &Part| self.bytes.get(part.bytes.clone()).unwrap_or_default();
         if !parts.is_sorted_by(|left, right| bytes_of(left) < bytes_of(right)) {
             let first = parts.first();
             let (byte, child, run) =
-                first.map_or((0, 0, 0), |part| (part.bytes.start - 8, part.children.start, part.runs.start));
+                first.map_or((0, 0, 0), |part| (part.bytes.start - LENGTH, part.children.start, part.runs.start));
             parts.sort_by(|left, right| bytes_of(left).cmp(bytes_of(right)));
             let old_bytes = self.bytes.split_off(byte);
             let (old_children, old_runs) = (self.children.split_off(child), self.runs.split_off(run));
@@ -360,7 +373,7 @@ impl Meaning<'_> {
                     self.runs.extend(runs.iter().map(moved));
                     let children = part.children.start - child..part.children.end - child;
                     self.children.extend(old_children.get(children).unwrap_or_default());
-                    let bytes = part.bytes.start - 8 - byte..part.bytes.end - byte;
+                    let bytes = part.bytes.start - LENGTH - byte..part.bytes.end - byte;
                     self.bytes.extend(old_bytes.get(bytes).unwrap_or_default());
                 }
                 if alike.len() > 1 && stride > 0 {
@@ -386,8 +399,15 @@ impl Meaning<'_> {
 }
 
 impl Sink for Meaning<'_> {
-    fn number(&mut self, number: u64) {
-        self.bytes.extend_from_slice(&number.to_le_bytes());
+    /// Seven bits a byte, the lowest first; the highest bit says that more follow.
+    fn number(&mut self, mut number: u64) {
+        while let Ok(low) = u8::try_from(number & 0x7f)
+            && number > 0x7f
+        {
+            self.bytes.push(low | 0x80);
+            number >>= 7;
+        }
+        self.bytes.push(u8::try_from(number).unwrap_or_default());
     }
 
     fn text(&mut self, text: &Text) {
@@ -424,24 +444,27 @@ impl Sink for Meaning<'_> {
 
     fn list<T: Packed>(&mut self, items: &[T], is_set: bool) {
         self.number(items.len() as u64);
-        let mut parts = Vec::with_capacity(items.len());
+        let is_sorted = is_set && items.len() > 1;
+        let mut parts = Vec::with_capacity(if is_sorted { items.len() } else { 0 });
         for item in items {
             // The length of a part goes before it, once it is known.
             let length_at = self.bytes.len();
-            self.number(0);
+            self.bytes.extend_from_slice(&[0; LENGTH]);
             let (start, child, run) = (self.bytes.len(), self.children.len(), self.runs.len());
             item.write(self);
-            let length = (self.bytes.len() - start) as u64;
+            let length = u32::try_from(self.bytes.len() - start).unwrap_or(u32::MAX);
             if let Some(place) = self.bytes.get_mut(length_at..start) {
                 place.copy_from_slice(&length.to_le_bytes());
             }
-            parts.push(Part {
-                bytes: start..self.bytes.len(),
-                children: child..self.children.len(),
-                runs: run..self.runs.len(),
-            });
+            if is_sorted {
+                parts.push(Part {
+                    bytes: start..self.bytes.len(),
+                    children: child..self.children.len(),
+                    runs: run..self.runs.len(),
+                });
+            }
         }
-        if is_set && parts.len() > 1 {
+        if is_sorted {
             self.sort(parts);
         }
     }

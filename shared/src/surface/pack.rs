@@ -6,7 +6,7 @@
 //! 1 (the next of `texts`) or its place in `texts` from 2; an element is 0 (none) or, from 1, its zigzag distance from the one after the last that was
 //! written; positions are written as the difference to the one before.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use super::packed::{Packed, Sink};
 use super::texts::{Piece, end, whole};
 use super::value::quote;
 use super::{Digest, ElementId, Facet, Format, Position, SchemeId, ServerId, Surface, Text, TypeId};
+use foldhash::HashMap;
 
 /// Bytes of a packed surface that are read.
 pub const PACKED_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -4,8 +4,9 @@
 //! number, so a node changes its number at most log n times; only the parents of nodes that changed are looked at again. Numbers are given by shape and
 //! children alone, never by the order of the nodes, so that equal graphs get equal numbers.
 
-use std::collections::HashMap;
 use std::hash::Hash;
+
+use foldhash::HashMap;
 
 /// Children looked at before the search gives up: an adversary can make it quadratic. GitHub's document takes some hundred thousand.
 const WORK_MAX: usize = 100_000_000;
@@ -200,7 +201,7 @@ impl<S> Partition<'_, S> {
 
     /// The parts of a block that get numbers of their own, in the order of what their children are: all but the largest.
     fn split(&mut self, dirty: &[u32], block: u32) -> Vec<Vec<u32>> {
-        let mut groups: HashMap<Vec<Child>, Vec<u32>> = HashMap::new();
+        let mut groups: HashMap<Vec<Child>, Vec<u32>> = HashMap::default();
         for node in dirty {
             let signature = self.signature(*node);
             groups.entry(signature).or_default().push(*node);

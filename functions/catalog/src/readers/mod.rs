@@ -190,6 +190,14 @@ impl Refused {
     }
 }
 
+/// The first characters of a text.
+pub(crate) fn cut(text: &str, most: usize) -> &str {
+    if text.len() <= most {
+        return text;
+    }
+    text.char_indices().nth(most).map_or(text, |(end, _)| text.get(..end).unwrap_or_default())
+}
+
 /// A foreign text as it may stand in a message: quoted, and cut at 80 characters.
 #[must_use]
 pub fn quote(text: &str) -> String {

@@ -20,15 +20,14 @@ mod tests;
 #[cfg(test)]
 pub(crate) use tests::unpacked;
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use shared::surface::{
     Builder, ElementId, Format, Json, Name, Position, SchemeId, ServerId, Shape, Surface, Text, Type, TypeId, Value,
 };
 
 use self::documents::{At, Documents, escape};
-use super::tree::{self, ByPlace, Kind, Syntax};
-use super::{Files, Refused, Warnings, quote};
+use super::tree::{self, Kind, Syntax};
+use super::{Files, Refused, Warnings, cut, quote};
 
 /// Elements of a surface: GitHub's has 75,000.
 const ELEMENTS_MAX: usize = 1_000_000;
@@ -94,7 +93,7 @@ pub fn read(files: &Files, roots: &[&str]) -> Result<(Surface, Warnings), Refuse
         warnings,
         types: HashMap::default(),
         waiting: Vec::new(),
-        schemes: HashMap::new(),
+        schemes: HashMap::default(),
         servers: HashMap::default(),
         children: None,
         values: 0,
@@ -199,18 +198,18 @@ struct Reader<'d, 'a> {
     builder: Builder,
     warnings: Warnings,
     /// The types of schemas that are referred to.
-    types: HashMap<At, TypeId, ByPlace>,
+    types: HashMap<At, TypeId>,
     waiting: Vec<Waiting>,
     /// Schemes by name.
     schemes: HashMap<String, SchemeId>,
     /// Servers by what lists them.
-    servers: HashMap<At, Vec<ServerId>, ByPlace>,
+    servers: HashMap<At, Vec<ServerId>>,
     /// For each schema with a discriminator the components that extend it by `allOf`, once they were looked for.
     children: Option<HashMap<At, Vec<(String, At)>>>,
     /// Parts of JSON values so far.
     values: usize,
     /// The elements of what several refer to (a shared response), so that it has one place.
-    positions: HashMap<At, ElementId, ByPlace>,
+    positions: HashMap<At, ElementId>,
 }
 
 impl Reader<'_, '_> {
@@ -245,8 +244,7 @@ impl Reader<'_, '_> {
             .find_map(|key| Some(self.docs.text_of(at, key).trim()).filter(|text| !text.is_empty()))
             .unwrap_or_default();
         let line = text.lines().next().unwrap_or_default();
-        let cut = line.char_indices().nth(SUMMARY_MAX).map_or(line, |(end, _)| line.get(..end).unwrap_or_default());
-        self.builder.words(cut.trim())
+        self.builder.words(cut(line, SUMMARY_MAX).trim())
     }
 
     fn text(&mut self, text: &str) -> Text {

@@ -48,8 +48,7 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use shared::surface::{Builder, Format, Surface};
 
 pub use self::routes::routes;
@@ -92,7 +91,7 @@ pub fn read(files: &Files, roots: &[&str]) -> Result<(Surface, Warnings), Refuse
 /// The roots and all that they import, roots first.
 fn load<'a>(files: &'a Files, roots: &[&str], warnings: &mut Warnings) -> Result<Vec<Loaded<'a>>, Refused> {
     let mut loaded: Vec<Loaded<'a>> = Vec::new();
-    let mut places: HashMap<&'a str, usize> = HashMap::new();
+    let mut places: HashMap<&'a str, usize> = HashMap::default();
     let by_name = by_name(files);
     let mut nodes = 0;
     for root in roots {
@@ -158,7 +157,7 @@ enum Target<'a> {
 
 /// The upload's paths by their last part.
 fn by_name(files: &Files) -> HashMap<&str, Vec<&str>> {
-    let mut by_name: HashMap<&str, Vec<&str>> = HashMap::new();
+    let mut by_name: HashMap<&str, Vec<&str>> = HashMap::default();
     for path in files.paths() {
         by_name.entry(path.rsplit('/').next().unwrap_or(path)).or_default().push(path);
     }

@@ -6,8 +6,6 @@
 mod json;
 mod yaml;
 
-use std::hash::{BuildHasherDefault, Hasher};
-
 use serde::{Deserialize, Serialize};
 
 pub(crate) use super::{DEPTH_MAX, Refused};
@@ -237,31 +235,6 @@ fn mark(key: &str) -> u64 {
 /// A count that the limits keep far below the largest number.
 fn narrow(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-/// The hash of a node's place. The places are counted up from 0, so that no document can make many of them collide.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct PlaceHasher(u64);
-
-/// For tables by nodes: a table by foreign texts must not use it.
-pub(crate) type ByPlace = BuildHasherDefault<PlaceHasher>;
-
-impl Hasher for PlaceHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u32(u32::from(*byte));
-        }
-    }
-
-    #[inline]
-    fn write_u32(&mut self, number: u32) {
-        // An odd factor keeps the low bits of different places apart, and fills the high ones, which the table looks at too.
-        self.0 = (self.0.rotate_left(26) ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
 }
 
 /// A document's nodes.

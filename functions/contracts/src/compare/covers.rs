@@ -1,7 +1,6 @@
 //! Proofs that every value that fits one set fits another. A proof that is not found says nothing.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use shared::surface::{Digest, Direction};
 
 use super::flat::{Flat, Kind, Listing, Numbers, Record, Shift};
@@ -14,11 +13,16 @@ const DEPTH_MAX: u32 = 40;
 /// Steps of all proofs of a comparison.
 const STEPS_MAX: u32 = 2_000_000;
 
+/// The first fits the second, sent this way.
+type Key = (Digest, Digest, Way);
+
 /// What was proved.
 #[derive(Default)]
 pub(super) struct Proofs {
     /// What is known, or taken to hold while it is being proved.
-    known: HashMap<(Digest, Digest, Way), bool>,
+    known: HashMap<Key, bool>,
+    /// What holds as far as is known, the newest last: what comes after an assumption may hang on it.
+    holding: Vec<Key>,
     steps: u32,
 }
 
@@ -69,6 +73,8 @@ impl Proofs {
         }
         let (Some(parts), Some(wholes)) = (from.alternatives(small), to.alternatives(large)) else { return false };
         // A cycle holds if all of it does: what is taken to hold here is taken back below.
+        let since = self.holding.len();
+        self.holding.push(key);
         self.known.insert(key, true);
         let proved = parts.iter().all(|part| {
             let one = from.flat(part.set);
@@ -81,8 +87,10 @@ impl Proofs {
             })
         });
         if !proved {
-            // What was proved with it may be wrong: forget what hangs on it.
-            self.known.retain(|_, holds| !*holds);
+            // What was proved with it may be wrong: forget what may hang on it.
+            for forgotten in self.holding.drain(since..) {
+                self.known.remove(&forgotten);
+            }
             self.known.insert(key, false);
         }
         proved

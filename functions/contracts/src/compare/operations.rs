@@ -1,7 +1,8 @@
 //! Operations compared: what goes in, what comes out, who may call.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
+use foldhash::HashMap;
 use shared::surface::{Content, ElementId, Format, Input, Operation, OperationKind, Outcome, Place, Surface};
 
 use super::flat::{Kind, shown};

@@ -3,9 +3,10 @@
 //! A **set** of types stands for all values that fit every one of them. `allOf`, references and what a union has beside its variants all become sets, so
 //! that two documents that say the same in other words come to the same parts. Types of one meaning (one digest) are one type here.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use foldhash::HashMap;
 use ring::digest::{SHA256, digest};
 use shared::surface::{Digest, Digests, ElementId, Fits, Name, Presence, Residual, Shape, Surface, Text, Type, TypeId};
 
@@ -74,7 +75,7 @@ impl<'s> Side<'s> {
     pub(super) fn new(surface: &'s Surface) -> Self {
         let digests = Digests::of(surface).types;
         // Of types that mean the same, one with a name stands for all, and the least of the names.
-        let mut first: HashMap<Digest, u32> = HashMap::new();
+        let mut first: HashMap<Digest, u32> = HashMap::default();
         let rank = |id: u32| {
             let name = surface.types.get(id as usize).map(|ty| ty.name.text()).unwrap_or_default();
             (name.is_empty(), name, id)
@@ -92,10 +93,10 @@ impl<'s> Side<'s> {
             digests,
             canonical,
             sets: Vec::new(),
-            known: HashMap::new(),
-            origins: HashMap::new(),
-            alternatives: HashMap::new(),
-            flats: HashMap::new(),
+            known: HashMap::default(),
+            origins: HashMap::default(),
+            alternatives: HashMap::default(),
+            flats: HashMap::default(),
             depth: 0,
             is_full: false,
         };
@@ -368,7 +369,7 @@ impl<'s> Side<'s> {
             }
         }
         // One of a meaning is enough.
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = foldhash::HashSet::default();
         found.retain(|alternative| seen.insert(self.digest(alternative.set)));
         Some(found)
     }

@@ -1,8 +1,9 @@
 //! The walk over pairs of types. Each pair is compared once for each way, whoever leads to it: what is found there is one finding, and the operations that
 //! reach it are found by going back.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
+use foldhash::HashMap;
 use shared::surface::{Digest, ElementId, Format, Surface};
 
 use super::covers::Proofs;
@@ -144,7 +145,7 @@ impl<'s> Walk<'s> {
             proofs: Proofs::default(),
             findings: Findings::new(before, after),
             pairs: Vec::new(),
-            known: HashMap::new(),
+            known: HashMap::default(),
             queue: VecDeque::new(),
             operations: Vec::new(),
             is_aside: false,
@@ -341,7 +342,7 @@ fn groups(pair: &Pair) -> Vec<Vec<&Site>> {
 /// The operations that lead somewhere.
 fn reach(pairs: &[Pair], from: impl Iterator<Item = From>) -> BTreeSet<u32> {
     let mut operations = BTreeSet::new();
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = foldhash::HashSet::default();
     let mut todo: Vec<From> = from.collect();
     while let Some(next) = todo.pop() {
         match next {

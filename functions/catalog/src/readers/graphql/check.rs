@@ -3,13 +3,12 @@
 mod interfaces;
 mod values;
 
-use std::collections::{HashMap, HashSet};
-
 use super::lexer::At;
 use super::syntax::{Defined, Directive, Item, Name, Ref, Wrap};
 use super::together::{Entry, Together, is_built_in, keyword};
 use super::{Report, parser, quote};
 use crate::readers::Warnings;
+use foldhash::{HashMap, HashSet};
 
 /// The directives that every schema has.
 const BUILT_IN: &str = r#"
@@ -27,7 +26,7 @@ pub(super) fn check(together: &Together<'_>, report: &mut Report<'_>) {
     let mut nobody = Report { is_one: true, paths: Vec::new(), warnings: Warnings::default() };
     let document = parser::parse(BUILT_IN, 0, &mut 1_000).unwrap_or_default();
     let built_in = document.definitions.into_iter().map(|definition| Entry::new(definition, &mut nobody)).collect();
-    let mut check = Check { together, report, built_in, missing: HashSet::new(), steps: STEPS_MAX };
+    let mut check = Check { together, report, built_in, missing: HashSet::default(), steps: STEPS_MAX };
     check.roots();
     for entry in together.types.iter().chain(&together.directives) {
         check.entry(entry);
@@ -154,7 +153,7 @@ impl<'a, 'b> Check<'a, 'b, '_> {
             let message = || format!("{} is required, so it cannot be deprecated.", quote(item.name.text));
             self.warn("required-deprecated", item.name.at, path, message);
         }
-        let mut known = HashSet::new();
+        let mut known = HashSet::default();
         for argument in &item.arguments {
             let path = format!("{path}({}:)", argument.name.text);
             if !known.insert(argument.name.text) {
@@ -188,7 +187,7 @@ impl<'a, 'b> Check<'a, 'b, '_> {
 
     /// Directives where they are applied.
     fn applied(&mut self, directives: &'b [Directive<'a>], location: &str, path: &str) {
-        let mut once = HashSet::new();
+        let mut once = HashSet::default();
         let together = self.together;
         for directive in directives {
             let (name, at) = (directive.name.text, directive.name.at);
@@ -222,7 +221,7 @@ impl<'a, 'b> Check<'a, 'b, '_> {
         if !self.spend(directive.arguments.len() + definition.items.len()) {
             return;
         }
-        let mut given = HashSet::new();
+        let mut given = HashSet::default();
         let of = format!("the directive {}", quote(directive.name.text));
         for (name, value) in &directive.arguments {
             if !given.insert(name.text) {

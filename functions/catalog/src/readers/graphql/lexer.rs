@@ -93,6 +93,11 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// Goes on over bytes that are a character each, in this line.
+    fn skip(&mut self, keep: impl Fn(u8) -> bool) {
+        self.next += self.rest_bytes().iter().take_while(|byte| keep(**byte)).count();
+    }
+
     /// The next token.
     pub(super) fn token(&mut self) -> Result<Token<'a>, Fault> {
         loop {
@@ -112,7 +117,7 @@ impl<'a> Lexer<'a> {
                 Kind::Mark
             }
             Some(b'_' | b'a'..=b'z' | b'A'..=b'Z') => {
-                self.take_while(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
+                self.skip(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
                 Kind::Name
             }
             Some(b'-' | b'0'..=b'9') => self.number(at)?,
@@ -197,7 +202,10 @@ impl<'a> Lexer<'a> {
                     // An escape sequence is ASCII without line breaks.
                     self.next += length;
                 }
-                Some(_) => self.step(),
+                Some(_) => {
+                    self.step();
+                    self.skip(is_plain);
+                }
             }
         }
     }
@@ -215,6 +223,7 @@ impl<'a> Lexer<'a> {
                 self.next += 4;
             } else {
                 self.step();
+                self.skip(is_plain);
             }
         }
     }
@@ -223,6 +232,11 @@ impl<'a> Lexer<'a> {
     fn rest_bytes(&self) -> &'a [u8] {
         self.bytes.get(self.next..).unwrap_or_default()
     }
+}
+
+/// Whether a byte of a text is a character by itself, and means nothing else.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b'\t' | b' '..=0x7F) && !matches!(byte, b'"' | b'\\')
 }
 
 /// The character that an escape sequence at the beginning of a text stands for, and the length of the sequence in bytes.
@@ -256,9 +270,24 @@ fn escape(text: &str) -> Option<(char, usize)> {
     Some((simple, 2))
 }
 
+fn inside_block(written: &str) -> Option<&str> {
+    written.strip_prefix("\"\"\"").and_then(|rest| rest.strip_suffix("\"\"\""))
+}
+
+/// The first line of a string or a block of text that says something, without the white space around it.
+pub(super) fn first_line(written: &str) -> Cow<'_, str> {
+    let Some(block) = inside_block(written) else {
+        let text = decode(written);
+        return Cow::Owned(text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned());
+    };
+    // A block loses nothing but white space, and has one escape sequence.
+    let line = block.split(['\n', '\r']).map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    if line.contains('\\') { Cow::Owned(line.replace("\\\"\"\"", "\"\"\"")) } else { Cow::Borrowed(line) }
+}
+
 /// What a string or a block of text says.
 pub(super) fn decode(written: &str) -> Cow<'_, str> {
-    if let Some(block) = written.strip_prefix("\"\"\"").and_then(|rest| rest.strip_suffix("\"\"\"")) {
+    if let Some(block) = inside_block(written) {
         return Cow::Owned(dedent(block));
     }
     let inside = written.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(written);
@@ -358,5 +387,22 @@ mod tests {
         );
         assert_eq!(decode("\"\"\"a\r\n  b\"\"\""), "a\nb");
         assert_eq!(decode("\"\"\"\"\"\""), "");
+    }
+
+    #[test]
+    fn the_first_line_of_a_text_is_that_of_what_it_says() {
+        for written in [
+            "\"\"\"\n\t \n  Hello, \\\"\"\"you\\\"\"\" \n  there\"\"\"",
+            "\"\"\"\r\r\n a\rb\"\"\"",
+            "\"\"\"a\\nb\"\"\"",
+            "\"\"\" \u{a0}\n\u{a0}x\u{a0}\"\"\"",
+            "\"\"\" \"\"\"",
+            "\"\\n\\u0061 \\n b\"",
+            "\"\"",
+        ] {
+            let text = decode(written);
+            let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+            assert_eq!(first_line(written), first, "{written}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use shared::surface::Root;
 
-use super::lexer::{At, decode};
+use super::lexer::At;
 
 /// A name where it stands.
 #[derive(Clone, Copy, Debug)]
@@ -157,10 +157,4 @@ pub(super) struct Schema<'a> {
 pub(super) struct Document<'a> {
     pub(super) schemas: Vec<Schema<'a>>,
     pub(super) definitions: Vec<Definition<'a>>,
-}
-
-/// The first line of a description that says something.
-pub(super) fn first_line(description: &str) -> String {
-    let text = decode(description);
-    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned()
 }

@@ -1,7 +1,6 @@
 //! Definitions and extensions of all files, put together by name.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use shared::surface::{Decimal, Json, Root, Value};
 
 use super::lexer::decode;
@@ -33,7 +32,7 @@ impl<'a> Entry<'a> {
             interfaces: Vec::new(),
             directives,
             items: Vec::new(),
-            places: HashMap::new(),
+            places: HashMap::default(),
             locations,
             is_repeatable,
         };
@@ -237,7 +236,7 @@ pub(super) fn put<'a>(documents: Vec<Document<'a>>, report: &mut Report<'_>) -> 
         || definitions.iter().any(|definition| has(&definition.directives, "key"));
     let (extensions, definitions): (Vec<_>, Vec<_>) =
         definitions.into_iter().partition(|definition| definition.extends);
-    let mut extended = HashMap::new();
+    let mut extended = HashMap::default();
     for definition in definitions.into_iter().chain(extensions) {
         together.put(definition, &mut extended, report);
     }

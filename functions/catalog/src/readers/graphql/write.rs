@@ -1,18 +1,17 @@
 //! From a schema to its surface.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use shared::surface::{
     Builder, Choice, Content, Direction, ElementId, Enum, EnumValue, Field, Fits, Format, Input, Json, List, Name,
     Operation, OperationKind, Outcome, Place, Position, Presence, Record, Root, Scalar, ScalarKind, Shape, Surface,
     Type, TypeId, Union, Value, Variant, Words,
 };
 
-use super::lexer::{At, decode};
-use super::syntax::{Defined, Directive, Item, Literal, Ref, Wrap, first_line};
+use super::lexer::{At, decode, first_line};
+use super::syntax::{Defined, Directive, Item, Literal, Ref, Wrap};
 use super::together::{Entry, Together, directive, is_built_in, keyword, value_of};
 use super::{Refused, Report, quote};
-use crate::readers::OPERATIONS_MAX;
+use crate::readers::{OPERATIONS_MAX, cut};
 
 /// Characters of a summary.
 const SUMMARY_MAX: usize = 120;
@@ -21,7 +20,7 @@ const DEPRECATION_REASON: &str = "No longer supported";
 
 /// Writes the surface.
 pub(super) fn write(together: &Together<'_>, report: &mut Report<'_>) -> Result<Surface, Refused> {
-    let mut writer = Writer { builder: Builder::new(Format::GraphQl), together, ids: HashMap::new() };
+    let mut writer = Writer { builder: Builder::new(Format::GraphQl), together, ids: HashMap::default() };
     for path in &report.paths {
         writer.builder.file(path);
     }
@@ -67,9 +66,7 @@ impl<'a> Writer<'a, '_> {
         if description.is_empty() {
             return Words::default();
         }
-        let line = first_line(description);
-        let cut = line.char_indices().nth(SUMMARY_MAX).map_or(&*line, |(end, _)| line.get(..end).unwrap_or_default());
-        self.builder.words(cut.trim())
+        self.builder.words(cut(&first_line(description), SUMMARY_MAX).trim())
     }
 
     /// What directives say of an element; whether it is deprecated.
@@ -225,7 +222,7 @@ impl<'a> Writer<'a, '_> {
         let argument = |argument: &Item<'a>| self.argument(element, argument, &format!("({}:)", argument.name.text));
         let mut arguments: Vec<Input> = item.arguments.iter().map(argument).collect();
         // Of two arguments of one name the first counts.
-        let mut known = std::collections::HashSet::new();
+        let mut known = foldhash::HashSet::default();
         arguments.retain(|argument| known.insert(argument.name.clone()));
         let ty = self.type_of(item);
         Field {

@@ -2,13 +2,13 @@
 //! nothing is a warning; a circle of references that never arrives anywhere is a refusal, because no reader can give it a meaning.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
+use foldhash::HashMap;
 use percent_encoding::percent_decode_str;
 use shared::surface::Decimal;
 
-use crate::readers::tree::{self, ByPlace, Entry, Kind, NodeId, Position, Syntax, Tree};
-use crate::readers::{Files, Refused, Warnings, quote};
+use crate::readers::tree::{self, Entry, Kind, NodeId, Position, Syntax, Tree};
+use crate::readers::{Files, Refused, Warnings, cut, quote};
 
 /// Keys whose value is a map from names that the author chose to objects of the format.
 const NAMED: [&str; 17] = [
@@ -34,6 +34,8 @@ const NAMED: [&str; 17] = [
 const DATA: [&str; 6] = ["const", "default", "enum", "example", "mapping", "value"];
 /// Bytes of a reference: what is longer points at nothing, and is not looked at again and again.
 const REFERENCE_MAX: usize = 4_000;
+/// Characters of a key in a pointer that is shown.
+const TOKEN_MAX: usize = 200;
 /// References that a pointer may lead through.
 const POINTER_HOPS_MAX: u32 = 8;
 
@@ -95,7 +97,7 @@ pub(super) struct Documents<'a> {
     by_uri: HashMap<String, usize>,
     anchors: HashMap<(usize, String), At>,
     references: Vec<Reference>,
-    targets: HashMap<At, Target, ByPlace>,
+    targets: HashMap<At, Target>,
 }
 
 impl<'a> Documents<'a> {
@@ -105,8 +107,8 @@ impl<'a> Documents<'a> {
             files,
             read: Vec::new(),
             resources: Vec::new(),
-            by_uri: HashMap::new(),
-            anchors: HashMap::new(),
+            by_uri: HashMap::default(),
+            anchors: HashMap::default(),
             references: Vec::new(),
             targets: HashMap::default(),
         };
@@ -132,12 +134,7 @@ impl<'a> Documents<'a> {
                 }
             }
         }
-        for at in 0..documents.references.len() {
-            if let Some(reference) = documents.references.get(at) {
-                let target = documents.resolve(reference, 0);
-                documents.targets.insert(reference.holder, target);
-            }
-        }
+        documents.targets = documents.resolved();
         Ok(documents)
     }
 
@@ -176,6 +173,18 @@ impl<'a> Documents<'a> {
             return None;
         }
         join(&self.resources.get(reference.resource)?.uri, address)
+    }
+
+    /// Where each reference leads. Most say what another one said before.
+    fn resolved(&self) -> HashMap<At, Target> {
+        let mut known = HashMap::default();
+        let text = |reference: &Reference| self.document(reference.holder.doc)?.tree.text(reference.value);
+        let target = |reference: &Reference| {
+            let target =
+                known.entry((reference.resource, text(reference))).or_insert_with(|| self.resolve(reference, 0));
+            (reference.holder, *target)
+        };
+        self.references.iter().map(target).collect()
     }
 
     fn resolve(&self, reference: &Reference, hops: u32) -> Target {
@@ -277,7 +286,7 @@ impl<'a> Documents<'a> {
             );
         }
         // Each reference leads to one place, so a walk that meets itself is a circle; what was walked once is known to end.
-        let mut walk_of: HashMap<At, usize, ByPlace> = HashMap::default();
+        let mut walk_of: HashMap<At, usize> = HashMap::default();
         for (walk, reference) in self.references.iter().enumerate() {
             let mut at = reference.holder;
             while let Some(Target::Found(target)) = self.targets.get(&at) {
@@ -413,16 +422,19 @@ impl<'a> Documents<'a> {
         // What stands where no walk came (data) is said to be at the root.
         while node != document.root {
             let parent = document.parents.get(node.index()).copied().unwrap_or(document.root);
-            tokens.push(match document.tree.raw(parent) {
-                Kind::Map(entries) => {
-                    entries.of(node).map(|entry| escape(&entry.key.chars().take(200).collect::<String>()).into_owned())
-                }
-                Kind::List(items) => items.binary_search(&node).ok().map(|place| place.to_string()),
+            tokens.extend(match document.tree.raw(parent) {
+                Kind::Map(entries) => entries.of(node).map(|entry| escape(cut(entry.key, TOKEN_MAX))),
+                Kind::List(items) => items.binary_search(&node).ok().map(|place| Cow::Owned(place.to_string())),
                 _ => None,
             });
             node = parent;
         }
-        tokens.into_iter().rev().flatten().fold(String::new(), |pointer, token| pointer + "/" + &token)
+        let mut pointer = String::with_capacity(tokens.iter().map(|token| token.len() + 1).sum());
+        for token in tokens.iter().rev() {
+            pointer.push('/');
+            pointer.push_str(token);
+        }
+        pointer
     }
 }
 

@@ -1,7 +1,6 @@
 //! The operations of a document: what stands under `paths` and `webhooks`, one per method, and the callbacks inside of them.
 
-use std::collections::{HashMap, HashSet};
-
+use foldhash::{HashMap, HashSet};
 use shared::surface::{ElementId, Json, Operation, OperationKind};
 
 use super::documents::{At, Target};
@@ -104,7 +103,7 @@ impl<'d> Reader<'d, '_> {
 
     fn paths(&mut self, paths: At, found: &mut Vec<Found>) -> Result<(), Refused> {
         let docs = self.docs;
-        let mut templates: HashMap<String, &str> = HashMap::new();
+        let mut templates: HashMap<String, &str> = HashMap::default();
         for entry in docs.entries(paths) {
             let path: &str = entry.key.trim();
             if path.starts_with("x-") {
@@ -166,7 +165,7 @@ impl<'d> Reader<'d, '_> {
         let pointer = spot.step.clone();
         let mut node = docs.canonical(node);
         let mut items = Vec::new();
-        let mut methods: HashSet<String> = HashSet::new();
+        let mut methods: HashSet<String> = HashSet::default();
         for _ in 0..HOPS_MAX {
             if !docs.is_map(node) {
                 if docs.name(node) == "null" {
@@ -268,7 +267,7 @@ impl<'d> Reader<'d, '_> {
 
     /// How often each id is used. A derived id is taken by its operation: no other may call itself so.
     fn taken(&self, found: &[Found]) -> HashMap<String, u32> {
-        let mut uses: HashMap<String, u32> = HashMap::new();
+        let mut uses: HashMap<String, u32> = HashMap::default();
         for operation in found {
             if let Own::Named(id) = self.own(operation.node) {
                 *uses.entry(id.to_owned()).or_default() += 1;

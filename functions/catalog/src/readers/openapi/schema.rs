@@ -1,7 +1,6 @@
 //! From schemas to types: which schema a use means, and how its keywords combine.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use shared::surface::{
     Direction, Discriminator, ElementId, Fits, Json, Mapped, Residual, Shape, Type, TypeId, Union, Variant, Words,
 };
@@ -298,7 +297,7 @@ impl Reader<'_, '_> {
         let docs = self.docs;
         let keys: &[&str] = if self.version == Version::V2 { &["definitions"] } else { &["components", "schemas"] };
         let children = self.children.get_or_insert_with(|| {
-            let mut children: HashMap<At, Vec<(String, At)>> = HashMap::new();
+            let mut children: HashMap<At, Vec<(String, At)>> = HashMap::default();
             let Some(schemas) = keys.iter().try_fold(docs.root(), |at, key| docs.get(at, key)) else { return children };
             for entry in docs.entries(schemas) {
                 let child = schemas.value(entry);

@@ -468,7 +468,7 @@ impl Reader<'_, '_> {
             _ => None,
         };
         let mut values: Vec<EnumValue> = Vec::new();
-        let mut known = std::collections::HashSet::new();
+        let mut known = foldhash::HashSet::default();
         let mut is_null = keywords.is_nullable(docs) && self.version < Version::V31;
         for (item, step) in listed {
             let fits = kinds.is_empty() || kinds.iter().any(|kind| fits(docs, item, *kind));

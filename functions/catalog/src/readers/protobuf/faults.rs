@@ -1,8 +1,7 @@
 //! Faults in what is well written: numbers and names that meet, values that cannot be. All but one are warnings: two fields of one number are refused,
 //! because no receiver can tell which one came.
 
-use std::collections::{HashMap, HashSet};
-
+use foldhash::{HashMap, HashSet};
 use shared::text::camel;
 
 use super::ast::{Enum, Message, Reserved};
@@ -40,9 +39,9 @@ impl Check<'_, '_> {
     }
 
     fn message(&mut self, message: &Message<'_>) -> Result<(), Refused> {
-        let mut numbers = HashMap::new();
-        let mut names = HashSet::new();
-        let mut camels = HashSet::new();
+        let mut numbers = HashMap::default();
+        let mut names = HashSet::default();
+        let mut camels = HashSet::default();
         let reserved = Taken::of(&message.reserved);
         for field in &message.fields {
             let (head, number) = (&field.head, field.number);
@@ -56,14 +55,16 @@ impl Check<'_, '_> {
                 let refused = Refused::new("duplicate-number", problem);
                 return Err(refused.at(self.file.path, head.spot.line, head.spot.column).pointing(self.name));
             }
-            let name = quote(head.name);
+            let mut warn = |code: &str, fault: &str| {
+                self.warn(code, head.spot, format!("The field {} {fault}.", quote(head.name)));
+            };
             if !names.insert(head.name) {
-                self.warn("duplicate-name", head.spot, format!("There is a second field {name}."));
+                warn("duplicate-name", "is there a second time");
             } else if !camels.insert(camel(head.name)) {
-                self.warn("json-name", head.spot, format!("The field {name} has in JSON the name of another field."));
+                warn("json-name", "has in JSON the name of another field");
             }
             if !(1..=NUMBER_MAX).contains(&number) || (19_000..20_000).contains(&number) {
-                self.warn("number", head.spot, format!("The field {name} cannot have the number {number}."));
+                warn("number", &format!("cannot have the number {number}"));
             }
             self.taken(&reserved, head.spot, head.name, number);
         }
@@ -78,8 +79,8 @@ impl Check<'_, '_> {
 
     fn enumeration(&mut self, def: &EnumDef<'_>, found: &Enum<'_>) {
         let may_alias = found.options.iter().any(|option| option.name.iter().any(|step| step.text == "allow_alias"));
-        let mut numbers = HashSet::new();
-        let mut names = HashSet::new();
+        let mut numbers = HashSet::default();
+        let mut names = HashSet::default();
         let reserved = Taken::of(&found.reserved);
         match found.values.first() {
             None => self.warn("empty", found.head.spot, format!("The enum {} has no value.", quote(self.name))),

@@ -1,7 +1,8 @@
 //! All that the files define, by its full name, and who sees what.
 
-use std::collections::HashMap;
 use std::rc::Rc;
+
+use foldhash::HashMap;
 
 use super::ast::{Enum, Extend, File, Message, Setting, Syntax};
 use super::features::Features;

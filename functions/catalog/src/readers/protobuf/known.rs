@@ -4,8 +4,9 @@
 //! `known.txt` says of each what it must say to be used: names, numbers and types, and nothing else. Options by which tools steer their own work are
 //! known by name; what is in them is read as it is written.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
+
+use foldhash::HashMap;
 
 /// The declarations of a file by its path.
 pub(super) fn file(path: &str) -> Option<(&'static str, &'static str)> {

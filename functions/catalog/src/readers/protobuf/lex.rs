@@ -1,5 +1,7 @@
 //! The words of a `.proto` file, one by one, each with its place and the comment before it.
 
+use crate::readers::cut;
+
 /// A place in a file, from 1; the column in characters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Spot {
@@ -100,9 +102,8 @@ impl<'a> Lexer<'a> {
     }
 
     fn pass(&mut self, wanted: impl Fn(u8) -> bool) {
-        while !self.is_end() && wanted(self.byte(0)) {
-            self.at += 1;
-        }
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        self.at += rest.iter().take_while(|byte| wanted(**byte)).count();
     }
 
     /// White space and comments. A comment on the line of the token before is that token's, and one with an empty line after it is nobody's.
@@ -122,7 +123,9 @@ impl<'a> Lexer<'a> {
                     }
                     self.at += 1;
                 }
-                (b' ' | b'\t' | b'\r' | 0x0b | 0x0c, _) => self.at += 1,
+                (b' ' | b'\t' | b'\r' | 0x0b | 0x0c, _) => {
+                    self.pass(|byte| matches!(byte, b' ' | b'\t' | b'\r' | 0x0b | 0x0c));
+                }
                 (b'/', second @ (b'/' | b'*')) => {
                     let start = self.at;
                     self.comment_from(second == b'*')?;
@@ -288,12 +291,10 @@ pub(super) fn summary(comment: &str) -> String {
     if let Some(end) = line.find(". ") {
         line.truncate(end + 1);
     }
-    match line.char_indices().nth(SUMMARY_MAX) {
-        Some((end, _)) => {
-            line.truncate(end);
-            line.push('…');
-            line
-        }
-        None => line,
+    let end = cut(&line, SUMMARY_MAX).len();
+    if end < line.len() {
+        line.truncate(end);
+        line.push('…');
     }
+    line
 }

@@ -1,7 +1,8 @@
 //! Methods become operations.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
+use foldhash::HashSet;
 use shared::surface::{
     Content, ElementId, HttpBinding, Input, Json, Operation, OperationKind, Outcome, Place, Presence, Server, ServerId,
     TypeId, Value, Words,
@@ -61,7 +62,7 @@ impl Author<'_> {
             servers.push(self.server(element, &host));
         }
         let shared = Shared { name, element, deprecated, servers };
-        let mut seen = HashSet::new();
+        let mut seen = HashSet::default();
         for method in &service.methods {
             if !seen.insert(method.head.name) || self.is_taken(name, method.head.name) {
                 let message =

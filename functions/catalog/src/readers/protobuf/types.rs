@@ -1,8 +1,9 @@
 //! Definitions become types.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
+use foldhash::{HashMap, HashSet};
 use shared::surface::{
     Builder, Choice, ElementId, Enum, EnumValue, Json, Name, Position, Record, ServerId, Shape, Type, TypeId, Value,
 };
@@ -55,13 +56,13 @@ impl<'f> Author<'f> {
             index,
             builder,
             warnings,
-            types: HashMap::new(),
+            types: HashMap::default(),
             waiting: VecDeque::new(),
-            extensions: HashMap::new(),
+            extensions: HashMap::default(),
             numbers,
             keys: BTreeMap::new(),
-            methods: HashSet::new(),
-            servers: HashMap::new(),
+            methods: HashSet::default(),
+            servers: HashMap::default(),
         }
     }
 

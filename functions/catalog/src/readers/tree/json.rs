@@ -130,20 +130,18 @@ impl<'a> Reader<'a> {
     }
 
     fn skip_space(&mut self) {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let mut length = 0;
-        for byte in rest {
-            match byte {
-                b' ' | b'\t' | b'\r' => {}
-                b'\n' => {
+        loop {
+            match self.peek() {
+                Some(b' ') => self.at += spaces(self.bytes.get(self.at..).unwrap_or_default()),
+                Some(b'\t' | b'\r') => self.at += 1,
+                Some(b'\n') => {
+                    self.at += 1;
                     self.line += 1;
-                    self.line_start = self.at + length + 1;
+                    self.line_start = self.at;
                 }
-                _ => break,
+                _ => return,
             }
-            length += 1;
         }
-        self.at += length;
     }
 
     fn position(&self) -> Position {
@@ -339,10 +337,36 @@ fn plain(bytes: &[u8]) -> usize {
     passed + rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f)).count()
 }
 
+/// How many bytes at the beginning are spaces. Eight at a time: a document that people are to read is indented.
+fn spaces(bytes: &[u8]) -> usize {
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (place, word) in words.iter().enumerate() {
+        let others = u64::from_le_bytes(*word) ^ u64::from_le_bytes([b' '; 8]);
+        if others != 0 {
+            return 8 * place + others.trailing_zeros() as usize / 8;
+        }
+    }
+    8 * words.len() + rest.iter().take_while(|byte| **byte == b' ').count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::Kind;
-    use super::{plain, read};
+    use super::{plain, read, spaces};
+
+    #[test]
+    fn spaces_end_at_the_first_byte_that_is_none_wherever_it_stands() {
+        for length in 0..20 {
+            assert_eq!(spaces(&vec![b' '; length]), length);
+            for at in 0..length {
+                for byte in (0..=u8::MAX).filter(|byte| *byte != b' ') {
+                    let mut bytes = vec![b' '; length];
+                    bytes[at] = byte;
+                    assert_eq!(spaces(&bytes), at, "{byte} at {at} of {length}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn what_is_plain_ends_at_the_first_byte_that_is_not_wherever_it_stands() {

@@ -1,8 +1,7 @@
 //! YAML 1.2 by its events, with positions. Aliases stay aliases; tags beyond the core schema, and keys that are no scalars
 //! are refused, because what is read here is what JSON can say; and a second document, where one is meant.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
 use super::{DEPTH_MAX, NodeId, Piece, Position, Refused, Slot, Stored, Tree, narrow, too_deep};
@@ -36,7 +35,8 @@ pub(crate) fn read(text: &str) -> Result<(Tree<'_>, NodeId), Refused> {
 /// Reads the documents of a YAML text, at most so many: `more` says what is wrong with the next. All of them are in one tree, so that
 /// its limits hold for all of them together; anchors end with their document.
 pub(crate) fn read_documents<'a>(text: &'a str, most: usize, more: &str) -> Result<(Tree<'a>, Vec<NodeId>), Refused> {
-    let mut reader = Reader { tree: Tree::of(text), open: Vec::new(), anchors: HashMap::new(), aliases: 0, root: None };
+    let mut reader =
+        Reader { tree: Tree::of(text), open: Vec::new(), anchors: HashMap::default(), aliases: 0, root: None };
     let mut parser = Parser::new_from_str(text);
     let (mut documents, mut roots) = (0, Vec::new());
     while let Some(next) = parser.next_event() {

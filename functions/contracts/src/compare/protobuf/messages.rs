@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use shared::surface::{ElementId, Record, Shape, Type};
+use shared::surface::{ElementId, Json, Record, Shape, Type};
 
 use super::side::Side;
 use super::{Change, Table};
@@ -247,11 +247,18 @@ impl Table<'_, '_, '_> {
             }
             options.as_object().filter(|options| !options.is_empty()).cloned()
         };
-        if options(&self.before, old.0) != options(&self.after, new.0) {
+        // What is the same as it is written need not be read.
+        let is_other = said(&self.before, old.0) != said(&self.after, new.0);
+        if is_other && options(&self.before, old.0) != options(&self.after, new.0) {
             let summary = format!("{what} has other options.");
             self.add(Change::new(&rules::PROTOBUF_OPTIONS_CHANGED, of, subject, summary).at(at.0, at.1));
         }
     }
+}
+
+/// The options of an element as they are kept.
+fn said<'s>(side: &Side<'s>, element: ElementId) -> Option<&'s str> {
+    side.surface.facet(element, "protobuf.options").map(Json::text)
 }
 
 /// Options that have rules of their own.

@@ -81,8 +81,8 @@ impl<'s> Side<'s> {
         let object = |value: &Value, key: &str| value.get(key).and_then(Value::as_object).cloned().unwrap_or_default();
         for (element, facets) in &self.surface.facets {
             for facet in facets {
-                let value = facet.value.value();
                 if &*facet.key == "protobuf.source" {
+                    let value = facet.value.value();
                     let key = value.get("file").and_then(Value::as_str).unwrap_or_default();
                     let said = said.get(key).unwrap_or(&Value::Null);
                     let text =
@@ -95,15 +95,15 @@ impl<'s> Side<'s> {
                     };
                     self.sources.insert(self.file(*element).unwrap_or_default().to_owned(), source);
                 } else if &*facet.key == "protobuf.service"
-                    && let Some(name) = value.as_str()
+                    && let Some(name) = facet.value.as_text()
                 {
-                    let told = services.get(name).unwrap_or(&Value::Null);
+                    let told = services.get(&name).unwrap_or(&Value::Null);
                     let service = Service {
                         element: *element,
                         deprecated: told.get("deprecated").is_some(),
                         options: told.get("options").cloned().unwrap_or_default(),
                     };
-                    self.services.entry(name.to_owned()).or_insert(service);
+                    self.services.entry(name).or_insert(service);
                 }
             }
         }
@@ -126,7 +126,7 @@ impl<'s> Side<'s> {
     }
 
     pub(super) fn number(&self, element: ElementId) -> i64 {
-        self.facet(element, "protobuf.number").as_i64().unwrap_or_default()
+        self.surface.facet(element, "protobuf.number").and_then(|number| number.text().parse().ok()).unwrap_or_default()
     }
 
     /// An option of an element.

@@ -1,18 +1,17 @@
 //! Whether types are what their interfaces promise.
 
-use std::collections::{HashMap, HashSet};
-
 use super::{Check, is_required};
 use crate::readers::graphql::syntax::{Defined, Item, Ref, Wrap};
 use crate::readers::graphql::together::{Entry, is_built_in};
 use crate::readers::quote;
+use foldhash::{HashMap, HashSet};
 
 impl<'a, 'b> Check<'a, 'b, '_> {
     /// Whether a type is what its interfaces promise.
     pub(super) fn interfaces(&mut self, entry: &'b Entry<'a>, path: &str) {
         let together = self.together;
         let own: HashSet<&str> = entry.interfaces.iter().map(|name| name.text).collect();
-        let mut once = HashSet::new();
+        let mut once = HashSet::default();
         for name in &entry.interfaces {
             let interface = match together.ty(name.text) {
                 Some(interface) if interface.defined == Defined::Interface && name.text != entry.name.text => interface,
@@ -70,7 +69,7 @@ impl<'a, 'b> Check<'a, 'b, '_> {
         }
         let arguments: HashMap<&str, &Item<'a>> =
             item.arguments.iter().map(|argument| (argument.name.text, argument)).collect();
-        let mut known = HashSet::new();
+        let mut known = HashSet::default();
         for wanted in &promised.arguments {
             known.insert(wanted.name.text);
             let found = arguments.get(wanted.name.text).and_then(|found| found.ty.as_ref());

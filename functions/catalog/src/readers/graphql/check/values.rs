@@ -1,12 +1,11 @@
 //! Whether values fit their types.
 
-use std::collections::HashSet;
-
 use super::{Check, is_required};
 use crate::readers::graphql::lexer::At;
 use crate::readers::graphql::syntax::{Defined, Literal, Name, Ref, Wrap};
 use crate::readers::graphql::together::Entry;
 use crate::readers::quote;
+use foldhash::HashSet;
 
 impl<'a, 'b> Check<'a, 'b, '_> {
     pub(super) fn fits(&mut self, value: &Literal<'_>, ty: &Ref<'_>, code: &str, at: At, path: &str) {
@@ -62,7 +61,7 @@ impl<'a, 'b> Check<'a, 'b, '_> {
         if !self.spend(fields.len() + entry.items.len()) {
             return None;
         }
-        let mut given = HashSet::new();
+        let mut given = HashSet::default();
         for (name, value) in fields {
             let field = quote(name.text);
             if !given.insert(name.text) {
