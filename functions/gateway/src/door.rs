@@ -189,13 +189,8 @@ async fn pass(
         let detail = "The API's upstream did not answer several times in a row. Nothing was counted. Try again as `Retry-After` says.";
         return Err(Problem::new(Kind::UpstreamUnavailable, detail).retry_after_s(seconds(wait_ms)).into());
     }
-    let mut admitted_call = Call {
-        now,
-        counter: Counter { key: key.number, api: api.state.number, version: current.number, operation: route.n },
-        weight: 1,
-        writer: app.sandbox.writer.clone(),
-        sequence: app.sandbox.next_sequence(),
-    };
+    let counter = Counter { key: key.number, api: api.state.number, version: current.number, operation: route.n };
+    let mut admitted_call = Call::new(now, counter);
     let wish = Wish { api: id, operation: &route.operation };
     let admission = admit(&app.sandbox, &app.store, &key.grant, seen, &mut admitted_call, wish);
     // A write that was under way may have been applied.
