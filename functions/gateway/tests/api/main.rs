@@ -5,6 +5,7 @@
 // The futures of the SDK nest deeper than the compiler looks by default.
 #![recursion_limit = "256"]
 
+mod at_once;
 mod counting;
 mod leasing;
 mod sealing;
