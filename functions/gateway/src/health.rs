@@ -38,7 +38,14 @@ struct Upstream {
 
 impl Upstream {
     fn new(url: &str) -> Self {
-        Self { url: url.to_owned(), failures: 0, closed_until_ms: 0, pause_ms: PAUSE_MS, is_tried: false, earned: RETRY_COST }
+        Self {
+            url: url.to_owned(),
+            failures: 0,
+            closed_until_ms: 0,
+            pause_ms: PAUSE_MS,
+            is_tried: false,
+            earned: RETRY_COST,
+        }
     }
 }
 

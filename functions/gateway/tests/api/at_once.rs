@@ -6,6 +6,7 @@ use gateway::grant::Refusal;
 use gateway::sandbox::Sandbox;
 use gateway::store::Store;
 use serde_json::json;
+use shared::chassis::table::StoreError;
 use shared::time::Time;
 
 use crate::wire::{Fate, Wire};
@@ -20,10 +21,10 @@ async fn gate(admission: &str, quota: u64) -> Gate {
 }
 
 /// So many calls at once in a sandbox.
-async fn calls(sandbox: &Sandbox, store: &Store, now: Time, calls: usize) -> Vec<Admitted> {
+async fn calls(sandbox: &Sandbox, store: &Store, now: Time, calls: usize) -> Vec<Result<Admitted, StoreError>> {
     join_all((0..calls).map(async |_| {
-        let seen = sandbox.grant(store, SUBSCRIPTION, now).await.unwrap().unwrap();
-        admit(sandbox, store, SUBSCRIPTION, seen, &mut call_of(now), wish("light")).await.unwrap()
+        let seen = sandbox.grant(store, SUBSCRIPTION, now).await?.unwrap();
+        admit(sandbox, store, SUBSCRIPTION, seen, &mut call_of(now), wish("light")).await
     }))
     .await
 }
@@ -35,16 +36,19 @@ async fn eight_calls_at_once_in_each_of_two_sandboxes_are_counted_once_and_pass_
         let gate = gate(admission, QUOTA).await;
         let fates = [Fate::Pass, Fate::Unanswered, Fate::Pass, Fate::Lost, Fate::Pass, Fate::Pass];
         let wires = [(); 2].map(|()| Wire::new(fates.repeat(100)));
-        let (stores, sandboxes) = (wires.map(|wire| wire.store(&gate.house.table)), [(); 2].map(|()| Sandbox::default()));
+        let (stores, sandboxes) =
+            (wires.map(|wire| wire.store(&gate.house.table)), [(); 2].map(|()| Sandbox::default()));
         let (mut yes, mut unknown, mut refused) = (0, 0, 0);
         for round in 0..16 {
             let now = at(NOON).plus_ms(round * 20);
             let both = sandboxes.iter().zip(&stores).map(|(sandbox, store)| calls(sandbox, store, now, 8));
             for asked in join_all(both).await.into_iter().flatten() {
                 match asked {
-                    Admitted::Yes { .. } => yes += 1,
-                    Admitted::No(Refusal::Quota { .. }, _) => refused += 1,
-                    Admitted::Closed { unknown: true, .. } => unknown += 1,
+                    Ok(Admitted::Yes { .. }) => yes += 1,
+                    Ok(Admitted::No(Refusal::Quota { .. }, _)) => refused += 1,
+                    Ok(Admitted::Closed { unknown: true, .. }) => unknown += 1,
+                    // The wire mistakes a read for a write now and then: certainly nothing was counted.
+                    Err(_) => {}
                     other => panic!("{other:?}"),
                 }
             }
@@ -84,7 +88,7 @@ async fn calls_that_find_a_block_used_up_wait_for_the_next_one_instead_of_writin
     let before = gate.grant().await.v;
     for n in 0..10 {
         let asked = calls(&gate.sandbox, &gate.store, at(NOON).plus_ms(20 + n), 32).await;
-        assert!(asked.iter().all(|asked| matches!(asked, Admitted::Yes { .. })));
+        assert!(asked.iter().all(|asked| matches!(asked, Ok(Admitted::Yes { .. }))));
     }
     let writes = gate.grant().await.v - before;
     assert!(writes <= 12, "{writes} writes for 320 calls");

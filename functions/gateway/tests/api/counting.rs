@@ -92,7 +92,7 @@ async fn a_call_that_is_refused_after_a_lost_try_takes_that_try_away() {
     assert!(gate.back(&first).await);
     let now = at("2026-10-20T12:00:01Z");
     let (seen, mut call) = (gate.seen(now).await, call_of(now));
-    let lost = admission(&seen.grant, &seen.plan, &call, false, &Beside::default());
+    let (image, plan) = (seen.grant.clone(), seen.plan.clone());
     let another = Gate { sandbox: Sandbox::default(), store: gate.store.clone(), house: gate.house };
     let other = another.call_for(now, "light").await;
     // The first try is on its way, the second learns that the quota is used up, the third voids the first without an answer,
@@ -103,6 +103,7 @@ async fn a_call_that_is_refused_after_a_lost_try_takes_that_try_away() {
     assert!(matches!(admitted, Admitted::No(Refusal::Quota { .. }, _)), "{admitted:?}");
     assert_eq!(wire.left(), 0);
     // There is room again when the first try arrives at last.
+    let lost = admission(&image, &plan, &call, false, &Beside::default());
     assert!(another.back(&other).await);
     assert!(matches!(another.store.update(SUBSCRIPTION, &lost).await, Tried::Stale(_)));
     let grant = another.balanced().await;

@@ -56,13 +56,11 @@ impl Function {
             None => None,
             Some(config) => Some(match config.get("PerExecutionEnvironmentMaxConcurrency") {
                 None => AT_ONCE,
-                Some(value) => value
-                    .as_u64()
-                    .filter(|n| (1..=1600).contains(n))
-                    .and_then(|n| usize::try_from(n).ok())
-                    .ok_or_else(|| {
-                        at("CapacityProviderConfig.PerExecutionEnvironmentMaxConcurrency", "is not 1 to 1600")
-                    })?,
+                Some(value) => {
+                    value.as_u64().filter(|n| (1..=1600).contains(n)).and_then(|n| usize::try_from(n).ok()).ok_or_else(
+                        || at("CapacityProviderConfig.PerExecutionEnvironmentMaxConcurrency", "is not 1 to 1600"),
+                    )?
+                }
             }),
         };
         let mut variables = BTreeMap::new();
