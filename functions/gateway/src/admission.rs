@@ -134,7 +134,7 @@ pub async fn admit(
         }
     };
     let mut asking = Asking { held, ..Asking::default() };
-    let admitted = match attempt(sandbox, store, id, seen, call, wish, &mut asking).await {
+    let admitted = match Box::pin(attempt(sandbox, store, id, seen, call, wish, &mut asking)).await {
         // What could not be read does not undo what may have been written.
         Err(error) if asking.ambiguous.is_some() => Ok(Admitted::Closed { cause: error.to_string(), unknown: true }),
         admitted => admitted,

@@ -84,17 +84,17 @@ impl Leases {
     /// unless others have both. `is_quick` says that calls come so quickly that it will take a block.
     pub(crate) fn find(&self, id: &str, seen: &Seen, call: &mut Call, is_quick: bool) -> Found<'_> {
         let mut places = self.places();
-        match places.get_mut(id) {
-            Some(Place::There(lease)) => {
-                if lease.admit(&seen.grant, &seen.plan, call) {
-                    call.lease = Some(lease.version);
-                    return Found::Spent(lease.open.counted.clone(), lease.open.unused);
-                }
-            }
+        if let Some(Place::There(lease)) = places.get_mut(id)
+            && lease.admit(&seen.grant, &seen.plan, call)
+        {
+            call.lease = Some(lease.version);
+            return Found::Spent(lease.open.counted.clone(), lease.open.unused);
+        }
+        match places.get(id) {
             Some(Place::Out(block)) if seen.plan.leased && block.is_coming => return Found::Out(block.clone()),
             Some(Place::Out(_)) => return Found::Held(Held::default()),
             None if !seen.plan.leased => return Found::Held(Held::default()),
-            None => {}
+            Some(Place::There(_)) | None => {}
         }
         Found::Held(self.take(&mut places, id, seen.plan.leased && is_quick))
     }

@@ -32,7 +32,7 @@ impl Writers {
     pub(crate) fn take<'a>(&'a self, sandbox: &str, grant: &'a str) -> Writer<'a> {
         let mut all = self.taken();
         let taken = all.entry(grant.to_owned()).or_default();
-        let number = (0..).find(|number| !taken.contains(number)).unwrap_or_default();
+        let number = (0..=taken.len()).find(|number| !taken.contains(number)).unwrap_or_default();
         taken.insert(number);
         let name = if number == 0 { sandbox.to_owned() } else { format!("{sandbox}{number}") };
         Writer { writers: self, grant, number, name }

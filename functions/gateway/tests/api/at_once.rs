@@ -72,7 +72,7 @@ async fn a_sandbox_has_as_many_names_as_writes_at_once_and_one_where_calls_come_
         calls(&gate.sandbox, &gate.store, at(NOON).plus_ms(n), 1).await;
     }
     let names = |grant: gateway::grant::Grant| grant.w0.keys().chain(grant.w1.keys()).cloned().collect::<Vec<_>>();
-    assert_eq!(names(gate.grant().await), [gate.sandbox.writer.clone()]);
+    assert_eq!(names(gate.grant().await), std::slice::from_ref(&gate.sandbox.writer));
     for n in 5..15 {
         calls(&gate.sandbox, &gate.store, at(NOON).plus_ms(n), 4).await;
     }
