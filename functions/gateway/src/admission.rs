@@ -8,6 +8,7 @@ use shared::id::ApiId;
 use shared::time::Time;
 
 use crate::grant::{Beside, Call, Counted, Grant, Refusal, admission, counted, refusal, turns, voiding};
+use crate::held::{Found, Held};
 use crate::lease::{Lease, block};
 use crate::sandbox::{Sandbox, Seen, TRIES_MAX};
 use crate::settlement::{Settlement, settling};
@@ -15,6 +16,8 @@ use crate::store::{Store, Tried};
 
 const BUDGET: Duration = Duration::from_secs(3);
 const PAUSE_MS: u64 = 5;
+/// How long a call waits for the block that another one of its sandbox takes: most writes take less.
+const WAIT: Duration = Duration::from_millis(50);
 
 /// What came of asking to be admitted.
 #[derive(Debug)]
@@ -59,9 +62,9 @@ struct Try {
 
 /// What is known of a call that asks.
 #[derive(Default)]
-struct Asking {
-    /// The lease that this sandbox had when the call came, until it is settled.
-    lease: Option<Lease>,
+struct Asking<'a> {
+    /// The lease that this sandbox had when the call came, until it is settled, and the place for the next.
+    held: Held<'a>,
     /// By their numbers among those of the call.
     tries: Vec<Try>,
     /// The bucket of the last try whose answer was lost. A try before it is known not to have been applied, or is in the
@@ -71,7 +74,7 @@ struct Asking {
     doubt: Option<u64>,
 }
 
-impl Asking {
+impl Asking<'_> {
     /// Which try left this number, if one of this call did.
     fn applied(&self, call: &Call, last: Option<u64>) -> Option<usize> {
         let number = usize::try_from(last?.checked_sub(call.sequence)?).ok()?;
@@ -79,63 +82,69 @@ impl Asking {
     }
 
     /// This try was applied: what it settled is settled, and its block is there.
-    fn admitted(&mut self, sandbox: &Sandbox, id: &str, seen: Seen, call: &Call, number: usize) -> Admitted {
+    fn admitted(&mut self, seen: Seen, call: &Call, number: usize) -> Admitted {
         let Try { counted, block, settles } = self.tries.swap_remove(number);
         if settles {
-            self.lease = None;
+            self.held.lease = None;
         }
         if block > 0 {
-            sandbox.keep_lease(id, Lease::new(call, counted.clone(), block));
+            self.held.took(Lease::new(call, counted.clone(), block, &seen.grant));
         }
         Admitted::Yes { seen: Box::new(Seen { held: block, ..seen }), counted }
     }
 
     /// What has to be settled, if the call's own write can do it.
     fn joined(&self, place: &Counted, turn: bool) -> Option<&Settlement> {
-        self.lease.as_ref().map(|lease| &lease.open).filter(|open| !turn && open.counted == *place)
+        self.held.lease.as_ref().map(|lease| &lease.open).filter(|open| !turn && open.counted == *place)
     }
 }
 
 /// Admits a call: from the lease that this sandbox has, or with one conditional write, which a stale guess or a lost answer
 /// repeats. The call's weight is set from the terms that it was admitted under.
+///
+/// Calls of one sandbox may ask at once. One of them takes the next block, and the others wait shortly for it.
 pub async fn admit(
     sandbox: &Sandbox,
     store: &Store,
     id: &str,
-    seen: Seen,
+    mut seen: Seen,
     call: &mut Call,
     wish: Wish<'_>,
 ) -> Result<Admitted, StoreError> {
     if seen.plan.leased {
         sandbox.count(id, call.now);
     }
-    if seen.plan.covers(wish.api) {
-        call.weight = seen.plan.weight(wish.operation);
-        if let Some((counted, held)) = sandbox.spend(id, &seen, call) {
-            return Ok(Admitted::Yes { seen: Box::new(Seen { held, ..seen }), counted });
+    let began = Instant::now();
+    let held = loop {
+        seen = sandbox.newest(id, seen);
+        if !seen.plan.covers(wish.api) {
+            break Held::default();
         }
-    }
-    let mut asking = Asking { lease: sandbox.take_lease(id), ..Asking::default() };
-    let admitted = match attempt(sandbox, store, id, seen, call, wish, &mut asking).await {
+        call.weight = seen.plan.weight(wish.operation);
+        match sandbox.leases.find(id, &seen, call, sandbox.is_quick(id, call.now)) {
+            Found::Spent(counted, held) => {
+                return Ok(Admitted::Yes { seen: Box::new(Seen { held, ..seen }), counted });
+            }
+            Found::Held(held) => break held,
+            Found::Out(block) => {
+                if !block.taken(WAIT.saturating_sub(began.elapsed())).await {
+                    break Held::default();
+                }
+            }
+        }
+    };
+    let mut asking = Asking { held, ..Asking::default() };
+    let admitted = match Box::pin(attempt(sandbox, store, id, seen, call, wish, &mut asking)).await {
         // What could not be read does not undo what may have been written.
         Err(error) if asking.ambiguous.is_some() => Ok(Admitted::Closed { cause: error.to_string(), unknown: true }),
         admitted => admitted,
     };
     let is_unknown = matches!(admitted, Ok(Admitted::Closed { unknown: true, .. }));
-    if let Some(lease) = asking.lease {
-        if is_unknown && asking.doubt.is_some() {
-            stranded(id, &lease, "nobody knows whether it was settled");
-        } else {
-            sandbox.keep_lease(id, lease);
-        }
+    if let Some(lease) = asking.held.lease.take_if(|_| is_unknown && asking.doubt.is_some()) {
+        sandbox.leases.lose(id, &lease, "nobody knows whether it was settled");
     }
+    asking.held.end();
     admitted
-}
-
-/// A lease is given up: settling it again might count it twice.
-fn stranded(id: &str, lease: &Lease, cause: &str) {
-    let Settlement { taken, admitted, .. } = lease.open;
-    tracing::error!(grant = id, stranded = taken, uncounted = admitted, cause, "a lease was left behind");
 }
 
 async fn attempt(
@@ -145,9 +154,12 @@ async fn attempt(
     mut seen: Seen,
     call: &mut Call,
     wish: Wish<'_>,
-    asking: &mut Asking,
+    asking: &mut Asking<'_>,
 ) -> Result<Admitted, StoreError> {
     let started = Instant::now();
+    let writer = sandbox.writer(id);
+    writer.name.clone_into(&mut call.writer);
+    call.sequence = sandbox.next_sequence();
     // The sequence that voids a try without an answer.
     let mut void = None;
     let mut fresh = false;
@@ -166,21 +178,22 @@ async fn attempt(
         let is_pending = asking.ambiguous.is_some_and(|sent| seen.grant.b <= sent);
         // A lease of another place is settled by itself, and so is one whose call is refused: what comes back may admit it.
         let apart = refused.is_some() || asking.joined(&place, turn).is_none();
-        if let Some(lease) = asking.lease.take_if(|_| apart && !is_pending) {
+        if let Some(lease) = asking.held.lease.as_ref().filter(|_| apart && !is_pending) {
             let settled = settle(sandbox, store, id, Grant::clone(&seen.grant), &lease.open, &call.writer).await;
             // The place among the writers is a later one now.
             call.sequence = sandbox.next_sequence();
             (asking.tries, asking.ambiguous) = (Vec::new(), None);
             match settled {
                 Ok(grant) => {
+                    asking.held.lease = None;
                     seen = sandbox.see(store, id, grant, call.now).await?;
                     fresh = true;
                 }
-                Err(Unsettled::Not(error)) => {
-                    asking.lease = Some(lease);
-                    return Err(error);
+                Err(Unsettled::Not(error)) => return Err(error),
+                Err(Unsettled::Never(error)) => {
+                    sandbox.leases.lose(id, lease, &error.to_string());
+                    asking.held.lease = None;
                 }
-                Err(Unsettled::Never(error)) => stranded(id, &lease, &error.to_string()),
             }
             continue;
         }
@@ -203,9 +216,10 @@ async fn attempt(
             voiding(&seen.grant, call, *void.get_or_insert_with(|| sandbox.next_sequence()))
         } else {
             let settled = asking.joined(&place, turn);
-            // Only one lease fits the memory: while another one waits to be settled, no block is taken.
-            let block = if seen.plan.leased && settled.is_some() == asking.lease.is_some() {
-                let wished = *wished.get_or_insert_with(|| sandbox.wish(id, asking.lease.as_ref(), call));
+            // There is one place for a lease: while others have it in hand, or the lease there waits to be settled, no block is taken.
+            let has_place = asking.held.has_place() && settled.is_some() == asking.held.lease.is_some();
+            let block = if seen.plan.leased && has_place {
+                let wished = *wished.get_or_insert_with(|| sandbox.wish(id, asking.held.lease.as_ref(), call));
                 block(&seen.grant, &seen.plan, call, wished, settled.map_or(0, |settled| settled.unused))
             } else {
                 0
@@ -220,7 +234,7 @@ async fn attempt(
             // The condition compared the terms' revision: the plan is the one at hand.
             (Tried::Applied(grant), None) => {
                 let seen = sandbox.remember(id, *grant, seen.plan, call.now);
-                return Ok(asking.admitted(sandbox, id, seen, call, asking.tries.len() - 1));
+                return Ok(asking.admitted(seen, call, asking.tries.len() - 1));
             }
             (Tried::Applied(grant), Some(refusal)) => {
                 let seen = sandbox.see(store, id, *grant, call.now).await?;
@@ -235,7 +249,7 @@ async fn attempt(
                 if let Some(number) = asking.applied(call, last) {
                     // A try whose answer was lost had been applied.
                     let seen = sandbox.see(store, id, *grant, call.now).await?;
-                    return Ok(asking.admitted(sandbox, id, seen, call, number));
+                    return Ok(asking.admitted(seen, call, number));
                 }
                 if let (Some(refusal), true) = (refused, void.is_some() && last == void) {
                     let seen = sandbox.see(store, id, *grant, call.now).await?;
@@ -278,35 +292,58 @@ pub async fn give_back(
     call: &Call,
     counted: &Counted,
 ) -> Result<Seen, StoreError> {
-    if let Some(held) = sandbox.take_back(id, call, counted) {
-        return Ok(Seen { held, ..seen.clone() });
+    let began = Instant::now();
+    loop {
+        if sandbox.leases.has_lost(id, call) {
+            return Err(StoreError::Unavailable("its lease was left behind: it was not counted".to_owned()));
+        }
+        match sandbox.leases.take_back(id, call, counted) {
+            Ok(held) => return Ok(Seen { held, ..seen.clone() }),
+            // What was admitted from a lease is counted first: when the one in other hands is settled, or there again.
+            Err(Some(block)) if call.lease.is_some() => {
+                let left = BUDGET.saturating_sub(began.elapsed());
+                if left.is_zero() {
+                    return Err(StoreError::Unavailable("its lease takes too long to settle".to_owned()));
+                }
+                block.taken(left).await;
+            }
+            Err(_) => break,
+        }
     }
-    let refund = Settlement::refund(call, counted);
-    let grant = settle(sandbox, store, id, Grant::clone(&seen.grant), &refund, &call.writer).await?;
+    let (refund, writer) = (Settlement::refund(call, counted), sandbox.writer(id));
+    let grant = settle(sandbox, store, id, Grant::clone(&seen.grant), &refund, &writer.name).await?;
     Ok(sandbox.remember(id, grant, seen.plan.clone(), call.now))
 }
 
 /// Settles leases from which nothing is admitted any more at this time, so many at most; with no time, all there are: the
 /// sandbox ends. Only what is certainly not settled, and may be later, is kept.
 pub async fn settle_leases(sandbox: &Sandbox, store: &Store, over_at: Option<Time>, most: usize) {
-    let leases = sandbox.take_leases(over_at.map(Time::ms), most);
-    join_all(leases.into_iter().map(async |(id, lease)| {
+    let leases = sandbox.leases.take_over(over_at.map(Time::ms), most);
+    join_all(leases.into_iter().map(async |(id, mut held)| {
+        let Some(lease) = &held.lease else { return };
+        let writer = sandbox.writer(&id);
         let settled = match sandbox.known_grant(&id) {
-            Some(grant) => settle(sandbox, store, &id, grant, &lease.open, &sandbox.writer).await,
+            Some(grant) => settle(sandbox, store, &id, grant, &lease.open, &writer.name).await,
             None => match store.grant(&id).await {
-                Ok(Some(grant)) => settle(sandbox, store, &id, grant, &lease.open, &sandbox.writer).await,
+                Ok(Some(grant)) => settle(sandbox, store, &id, grant, &lease.open, &writer.name).await,
                 Ok(None) => Err(Unsettled::Never(gone())),
                 Err(error) => Err(Unsettled::Not(error)),
             },
         };
         match settled {
-            Ok(grant) => sandbox.renew(&id, grant),
+            Ok(grant) => {
+                held.lease = None;
+                sandbox.renew(&id, grant);
+            }
             Err(Unsettled::Not(error)) if over_at.is_some() => {
                 tracing::warn!(%error, grant = id, "a lease is not settled yet");
-                sandbox.keep_lease(&id, lease);
             }
-            Err(unsettled) => stranded(&id, &lease, &StoreError::from(unsettled).to_string()),
+            Err(unsettled) => {
+                sandbox.leases.lose(&id, lease, &StoreError::from(unsettled).to_string());
+                held.lease = None;
+            }
         }
+        held.end();
     }))
     .await;
 }

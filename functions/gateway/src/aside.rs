@@ -6,13 +6,18 @@ use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use shared::time::Time;
+use tokio::sync::Mutex as Turn;
 
 /// So many counts make a batch, however young it is.
 const BATCH_MAX: u64 = 1_000;
 
 /// Counts of one kind: by `K` and UTC hour, rows of `R`.
 #[derive(Debug)]
-pub(crate) struct Aside<K, R>(Mutex<Counts<K, R>>);
+pub(crate) struct Aside<K, R> {
+    counts: Mutex<Counts<K, R>>,
+    /// One batch is written at a time: of two that write the same row, the older one might come last.
+    turn: Turn<()>,
+}
 
 #[derive(Debug)]
 struct Counts<K, R> {
@@ -34,13 +39,13 @@ pub(crate) struct Batch<K, R> {
 impl<K, R> Default for Aside<K, R> {
     fn default() -> Self {
         let (rows, dirty) = (HashMap::new(), HashSet::new());
-        Self(Mutex::new(Counts { rows, dirty, pending: 0, since_ms: 0, now: None }))
+        Self { counts: Mutex::new(Counts { rows, dirty, pending: 0, since_ms: 0, now: None }), turn: Turn::default() }
     }
 }
 
 impl<K: Clone + Eq + Hash, R: Clone + Default + PartialEq> Aside<K, R> {
     fn counts(&self) -> MutexGuard<'_, Counts<K, R>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts one in the row of a moment's hour.
@@ -56,10 +61,18 @@ impl<K: Clone + Eq + Hash, R: Clone + Default + PartialEq> Aside<K, R> {
         counts.now = Some(now);
     }
 
-    /// Whether a batch is full, or its oldest count so old.
+    /// Whether a batch is full, or its oldest count so old, and nobody is writing one.
     pub(crate) fn due(&self, batch_ms: i64, now: Time) -> bool {
+        if self.turn.try_lock().is_err() {
+            return false;
+        }
         let counts = self.counts();
         counts.pending >= BATCH_MAX || counts.pending > 0 && now.ms() - counts.since_ms >= batch_ms
+    }
+
+    /// Waits for the turn to write a batch, which lasts as long as this is kept.
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
     /// What is not written yet; none if nothing was ever counted.

@@ -189,13 +189,8 @@ async fn pass(
         let detail = "The API's upstream did not answer several times in a row. Nothing was counted. Try again as `Retry-After` says.";
         return Err(Problem::new(Kind::UpstreamUnavailable, detail).retry_after_s(seconds(wait_ms)).into());
     }
-    let mut admitted_call = Call {
-        now,
-        counter: Counter { key: key.number, api: api.state.number, version: current.number, operation: route.n },
-        weight: 1,
-        writer: app.sandbox.writer.clone(),
-        sequence: app.sandbox.next_sequence(),
-    };
+    let mut admitted_call =
+        Call::new(now, Counter { key: key.number, api: api.state.number, version: current.number, operation: route.n });
     let wish = Wish { api: id, operation: &route.operation };
     let admission = admit(&app.sandbox, &app.store, &key.grant, seen, &mut admitted_call, wish);
     // A write that was under way may have been applied.
@@ -241,7 +236,7 @@ async fn pass(
     let mut given_back = false;
     let mut seen = *seen;
     if failed {
-        let refund = give_back(&app.sandbox, &app.store, &key.grant, &seen, &admitted_call, &counted);
+        let refund = Box::pin(give_back(&app.sandbox, &app.store, &key.grant, &seen, &admitted_call, &counted));
         match timeout(SETTLE, refund).await {
             Ok(Ok(after)) => (seen, given_back) = (after, true),
             Ok(Err(error)) => tracing::error!(%error, unrefunded = 1, "a failed call was not given back"),
@@ -261,7 +256,7 @@ async fn pass(
 /// Writes a batch of timings that is due. What is not written in time is written with the next batch.
 async fn write_timings(app: &App, now: Time) {
     if app.timings.due(now) {
-        match timeout(ASIDE, app.timings.write(&app.store, &app.sandbox.writer)).await {
+        match timeout(ASIDE, Box::pin(app.timings.write(&app.store, &app.sandbox.writer))).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "timings not written yet"),
             Err(_) => tracing::warn!("timings not written in time"),

@@ -31,6 +31,8 @@ const HOUR_MS: i64 = 3_600_000;
 /// A grant's image.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Grant {
+    /// How often it was written.
+    pub v: u64,
     /// State: `A` active, `S` suspended, `C` cancelled, `R` requested, `N` not known yet.
     pub s: String,
     /// Revision of the terms.
@@ -88,8 +90,8 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// The last number of this writer that was applied, as far as the grant remembers it: two buckets. A sandbox serves one
-    /// call at a time, so it is a number of this call or of one before it.
+    /// The last number of this writer that was applied, as far as the grant remembers it: two buckets. A name has one write at a
+    /// time, so it is a number of this one or of one before it (see [`writers`](crate::writers)).
     #[must_use]
     pub fn last_of(&self, writer: &str) -> Option<u64> {
         [&self.w0, &self.w1].iter().filter_map(|writers| writers.get(writer).copied()).max()
@@ -115,10 +117,20 @@ pub struct Call {
     pub counter: Counter,
     /// The call's units.
     pub weight: i64,
-    /// This sandbox.
+    /// The name that its write has among the grant's writers, once it writes.
     pub writer: String,
-    /// This call's number in the sandbox. Each of its tries has one of its own, from here on.
+    /// The number of its write in the sandbox. Each of its tries has one of its own, from here on.
     pub sequence: u64,
+    /// The lease that it was admitted from, by the version of the image that the lease's write left.
+    pub lease: Option<u64>,
+}
+
+impl Call {
+    /// One that has not written yet.
+    #[must_use]
+    pub fn new(now: Time, counter: Counter) -> Self {
+        Self { now, counter, weight: 1, writer: String::new(), sequence: 0, lease: None }
+    }
 }
 
 /// What a call's write does beside admitting the call.

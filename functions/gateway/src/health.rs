@@ -31,12 +31,21 @@ struct Upstream {
     failures: u32,
     closed_until_ms: i64,
     pause_ms: i64,
+    /// Whether a call tries after a pause.
+    is_tried: bool,
     earned: u32,
 }
 
 impl Upstream {
     fn new(url: &str) -> Self {
-        Self { url: url.to_owned(), failures: 0, closed_until_ms: 0, pause_ms: PAUSE_MS, earned: RETRY_COST }
+        Self {
+            url: url.to_owned(),
+            failures: 0,
+            closed_until_ms: 0,
+            pause_ms: PAUSE_MS,
+            is_tried: false,
+            earned: RETRY_COST,
+        }
     }
 }
 
@@ -58,6 +67,7 @@ impl Health {
             return Err(wait_ms);
         }
         upstream.closed_until_ms = now.ms() + upstream.pause_ms;
+        upstream.is_tried = true;
         Ok(())
     }
 
@@ -91,7 +101,8 @@ impl Health {
             return;
         }
         upstream.failures = upstream.failures.saturating_add(1);
-        if upstream.failures >= FAILURES_MAX {
+        // Calls that were in progress when it opened, or are while one tries, say nothing new.
+        if upstream.failures == FAILURES_MAX || std::mem::take(&mut upstream.is_tried) {
             upstream.closed_until_ms = ended.ms() + upstream.pause_ms;
             upstream.pause_ms = (upstream.pause_ms * 2).min(PAUSE_MS_MAX);
         }

@@ -41,15 +41,17 @@ pub struct Lease {
     /// What is to be settled of it. What is `unused` is there for calls.
     pub(crate) open: Settlement,
     revision: u64,
+    /// That of the image that the write left: an older one, which a slower call may bring, admits nothing.
+    pub(crate) version: u64,
     until_ms: i64,
 }
 
 impl Lease {
-    /// A block that a call's write took.
-    pub(crate) fn new(call: &Call, counted: Counted, block: i64) -> Self {
+    /// A block that a call's write took, and the image that it left.
+    pub(crate) fn new(call: &Call, counted: Counted, block: i64, grant: &Grant) -> Self {
         let revision = read_period_key(&counted.period).map_or(0, |(_, revision)| revision);
         let open = Settlement { counted, counts: BTreeMap::new(), admitted: 0, back: 0, unused: block, taken: block };
-        Self { open, revision, until_ms: call.now.ms() + LEASE_MS }
+        Self { open, revision, version: grant.v, until_ms: call.now.ms() + LEASE_MS }
     }
 
     /// Whether no call is admitted from it any more.
@@ -66,7 +68,7 @@ impl Lease {
         let (open, hour) = (&mut self.open, call.now.hour());
         let has_key =
             grant.k.get(&call.counter.key.to_string()).is_some_and(|not_after| *not_after > call.now.seconds());
-        let holds = grant.s == "A" && plan.revision == self.revision && has_key;
+        let holds = grant.v >= self.version && grant.s == "A" && plan.revision == self.revision && has_key;
         let is_due = hour > open.counted.hour || hour >= open.counted.window;
         if !holds || is_due || open.unused < call.weight || self.is_over(call.now.ms()) || !self.has_room(call) {
             return false;
@@ -114,10 +116,15 @@ impl Pace {
         }
     }
 
+    /// Whether calls come so quickly that one takes a block.
+    pub(crate) fn is_quick(&self, now_ms: i64) -> bool {
+        let first_ms = self.times_ms.first().copied().unwrap_or(i64::MIN);
+        now_ms.saturating_sub(first_ms) < LEASE_MS
+    }
+
     /// Units of the block that a call should take, which finds this one not to do: none where calls are rare.
     pub(crate) fn wish(&mut self, lease: Option<&Lease>, call: &Call) -> i64 {
-        let first_ms = self.times_ms.first().copied().unwrap_or(i64::MIN);
-        if call.now.ms().saturating_sub(first_ms) >= LEASE_MS {
+        if !self.is_quick(call.now.ms()) {
             self.calls = BLOCK_MIN;
             return 0;
         }

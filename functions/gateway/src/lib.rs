@@ -24,6 +24,7 @@ mod forward;
 pub mod grant;
 mod headers;
 mod health;
+mod held;
 pub mod lease;
 mod limits;
 mod metrics;
@@ -37,6 +38,7 @@ pub mod settlement;
 pub mod store;
 pub mod timings;
 pub mod upstream;
+mod writers;
 
 use std::time::{Duration, Instant};
 

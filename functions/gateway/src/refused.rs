@@ -23,6 +23,7 @@ impl Refused {
 
     /// Writes what was not written yet. What cannot be written now stays for the next time, also when nobody waits for the end.
     pub async fn write(&self, store: &Store, writer: &str) -> Result<(), StoreError> {
+        let _turn = self.0.turn().await;
         let Some(Batch { rows, now }) = self.0.take() else { return Ok(()) };
         let mut result = Ok(());
         for (row, counts) in rows {

@@ -11,11 +11,13 @@ use shared::seal::Broken;
 use shared::time::Time;
 
 use crate::credentials::Keys;
-use crate::grant::{Call, Counted, Grant};
+use crate::grant::{Call, Grant};
+use crate::held::Leases;
 use crate::lease::{Lease, Pace};
 use crate::plan::Plan;
 use crate::routes::Routes;
 use crate::store::{KeyRow, Store};
+use crate::writers::{Writer, Writers};
 
 /// An API is looked up again after this long: the door follows a new version or upstream within it.
 const API_MS: i64 = 10_000;
@@ -56,8 +58,11 @@ pub struct Seen {
 /// A sandbox's memory.
 #[derive(Debug)]
 pub struct Sandbox {
-    /// This sandbox's name among the writers of a grant: 40 random bits.
+    /// This sandbox's name: 40 random bits. What it writes beside the calls has it, and it is the first of its names among the
+    /// writers of a grant.
     pub writer: String,
+    pub(crate) leases: Leases,
+    writers: Writers,
     sequence: AtomicU64,
     memory: Mutex<Memory>,
 }
@@ -68,7 +73,6 @@ struct Memory {
     apis: HashMap<String, Arc<Api>>,
     plans: HashMap<(String, u64), Arc<Plan>>,
     grants: HashMap<String, Seen>,
-    leases: HashMap<String, Lease>,
     paces: HashMap<String, Pace>,
 }
 
@@ -83,6 +87,8 @@ impl Default for Sandbox {
     fn default() -> Self {
         Self {
             writer: shared::seal::base32(&shared::seal::random::<5>()),
+            leases: Leases::default(),
+            writers: Writers::default(),
             sequence: AtomicU64::new(1),
             memory: Mutex::default(),
         }
@@ -99,38 +105,9 @@ impl Sandbox {
         self.sequence.fetch_add(TRIES_MAX, Ordering::Relaxed)
     }
 
-    /// Admits a call from the lease that this sandbox has of the grant, if there is one that does. Answers where it is
-    /// counted, and what is left.
-    pub(crate) fn spend(&self, id: &str, seen: &Seen, call: &Call) -> Option<(Counted, i64)> {
-        let mut memory = self.memory();
-        let lease = memory.leases.get_mut(id)?;
-        lease.admit(&seen.grant, &seen.plan, call).then(|| (lease.open.counted.clone(), lease.open.unused))
-    }
-
-    /// Gives a call back to the lease of its grant, if it was counted there. Answers what is left.
-    pub(crate) fn take_back(&self, id: &str, call: &Call, counted: &Counted) -> Option<i64> {
-        let mut memory = self.memory();
-        let lease = memory.leases.get_mut(id)?;
-        lease.take_back(call, counted).then_some(lease.open.unused)
-    }
-
-    /// Takes the lease of a grant out of the memory: whoever settles it puts it back if that was not done.
-    pub(crate) fn take_lease(&self, id: &str) -> Option<Lease> {
-        self.memory().leases.remove(id)
-    }
-
-    /// Keeps a lease.
-    pub(crate) fn keep_lease(&self, id: &str, lease: Lease) {
-        self.memory().leases.insert(id.to_owned(), lease);
-    }
-
-    /// Takes out leases from which nothing is admitted any more; with no time, all there are.
-    pub(crate) fn take_leases(&self, over_ms: Option<i64>, most: usize) -> Vec<(String, Lease)> {
-        let leases = &mut self.memory().leases;
-        let is_over = |lease: &Lease| over_ms.is_none_or(|now_ms| lease.is_over(now_ms));
-        let over: Vec<_> =
-            leases.iter().filter(|(_, lease)| is_over(lease)).map(|(id, _)| id.clone()).take(most).collect();
-        over.into_iter().filter_map(|id| leases.remove_entry(&id)).collect()
+    /// A name for one write after the other of a grant.
+    pub(crate) fn writer<'a>(&'a self, grant: &'a str) -> Writer<'a> {
+        self.writers.take(&self.writer, grant)
     }
 
     /// A call of a grant with leases comes.
@@ -144,11 +121,15 @@ impl Sandbox {
 
     /// Units of the block that a call should take, which its lease does not admit.
     pub(crate) fn wish(&self, id: &str, lease: Option<&Lease>, call: &Call) -> i64 {
-        let mut memory = self.memory();
-        if memory.leases.len() >= LEASES_MAX {
+        if self.leases.others(id) >= LEASES_MAX {
             return 0;
         }
-        memory.paces.get_mut(id).map_or(0, |pace| pace.wish(lease, call))
+        self.memory().paces.get_mut(id).map_or(0, |pace| pace.wish(lease, call))
+    }
+
+    /// Whether calls of a grant come so quickly that one takes a block.
+    pub(crate) fn is_quick(&self, id: &str, now: Time) -> bool {
+        self.memory().paces.get(id).is_some_and(|pace| pace.is_quick(now.ms()))
     }
 
     /// Which grant a key opens. What is not known is asked for every time: a new key works at once.
@@ -222,6 +203,12 @@ impl Sandbox {
         }
     }
 
+    /// The grant as last seen by any call, if that is newer than what this one has.
+    pub(crate) fn newest(&self, id: &str, seen: Seen) -> Seen {
+        let memory = self.memory();
+        memory.grants.get(id).filter(|known| known.grant.v > seen.grant.v).cloned().unwrap_or(seen)
+    }
+
     /// The grant as last seen, without a look at the table.
     pub(crate) fn known_grant(&self, id: &str) -> Option<Grant> {
         self.memory().grants.get(id).map(|seen| Grant::clone(&seen.grant))
@@ -231,6 +218,9 @@ impl Sandbox {
     pub(crate) fn renew(&self, id: &str, grant: Grant) {
         let mut memory = self.memory();
         let is_same = |seen: &&mut Seen| (seen.grant.pr, seen.grant.b) == (grant.pr, grant.b);
+        if memory.grants.get(id).is_some_and(|seen| seen.grant.v > grant.v) {
+            return;
+        }
         if let Some(seen) = memory.grants.get_mut(id).filter(is_same) {
             seen.grant = Arc::new(grant);
         } else {
@@ -244,9 +234,12 @@ impl Sandbox {
         Ok(self.remember(id, grant, plan, now))
     }
 
-    /// Remembers an image of a grant whose plan is known.
+    /// Remembers an image of a grant whose plan is known. If another call has seen a newer one, that is remembered, and answered.
     pub fn remember(&self, id: &str, grant: Grant, plan: Arc<Plan>, now: Time) -> Seen {
         let mut memory = self.memory();
+        if let Some(newer) = memory.grants.get(id).filter(|seen| seen.grant.v > grant.v) {
+            return newer.clone();
+        }
         let bucket_seen_ms =
             memory.grants.get(id).filter(|seen| seen.grant.b == grant.b).map_or(now.ms(), |seen| seen.bucket_seen_ms);
         let seen = Seen { grant: Arc::new(grant), plan, bucket_seen_ms, held: 0 };

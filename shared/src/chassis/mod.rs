@@ -101,14 +101,15 @@ pub trait Function: Send + Sync + 'static {
     }
 }
 
-/// Runs a function on AWS Lambda until the sandbox ends.
+/// Runs a function on AWS Lambda until the sandbox ends: one event at a time, or as many as `AWS_LAMBDA_MAX_CONCURRENCY` says,
+/// which Lambda sets for functions on managed instances.
 pub async fn run<F: Function>(function: F) -> Result<(), lambda_runtime::Error> {
     run_shared(std::sync::Arc::new(function)).await
 }
 
 /// Like [`run`], for a function that something else holds too, such as a hook for the sandbox's end.
 pub async fn run_shared<F: Function>(function: std::sync::Arc<F>) -> Result<(), lambda_runtime::Error> {
-    lambda_runtime::run(lambda_runtime::service_fn(
+    lambda_runtime::run_concurrent(lambda_runtime::service_fn(
         move |event: lambda_runtime::LambdaEvent<Box<serde_json::value::RawValue>>| {
             let function = function.clone();
             async move { handle(&*function, event.payload.get(), &event.context.request_id).await }

@@ -8,6 +8,7 @@ use serde_json::json;
 fn grant() -> Grant {
     let map = || HashMap::new();
     Grant {
+        v: 1,
         s: "A".into(),
         pr: 3,
         wk: "D".into(),
@@ -39,7 +40,7 @@ fn grant() -> Grant {
 
 fn call(now_ms: i64) -> Call {
     let counter = Counter { key: 1, api: 1, version: 1, operation: 7 };
-    Call { now: Time::from_ms(now_ms), counter, weight: 2, writer: "me".into(), sequence: 41 }
+    Call { now: Time::from_ms(now_ms), counter, weight: 2, writer: "me".into(), sequence: 41, lease: None }
 }
 
 /// Years 2000 and later only: hours since 1970 begin at 262,968.

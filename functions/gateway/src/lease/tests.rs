@@ -16,7 +16,7 @@ fn plan(limits: &serde_json::Value) -> Plan {
 
 fn call(now_ms: i64, weight: i64) -> Call {
     let counter = Counter { key: 1, api: 1, version: 1, operation: 7 };
-    Call { now: Time::from_ms(now_ms), counter, weight, writer: "me".into(), sequence: 8 }
+    Call { now: Time::from_ms(now_ms), counter, weight, writer: "me".into(), sequence: 8, lease: None }
 }
 
 /// Half past the hour of the grant's bucket.
@@ -29,7 +29,7 @@ fn lease() -> Lease {
     let call = call(now_ms(), 2);
     let window = recent().pe;
     let counted = Counted { kind: "D", window, period: period_key(call.now.hour(), REVISION), hour: call.now.hour() };
-    Lease::new(&call, counted, 10)
+    Lease::new(&call, counted, 10, &recent())
 }
 
 #[test]

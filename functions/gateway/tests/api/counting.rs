@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use shared::time::Time;
 
 use crate::wire::{Fate, Wire};
-use crate::{Gate, Passed, SUBSCRIPTION, at, call_of, subscription, terms, wish};
+use crate::{Gate, Passed, SUBSCRIPTION, at, call_of, subscription, terms, wish, writing};
 
 fn under(members: &Value) -> shared::event::SubscriptionState {
     subscription(&json!({ "terms": terms(members) }))
@@ -39,7 +39,7 @@ async fn every_branch_of_the_write_applies_and_counts() {
             ("2026-10-21T00:00:00Z", true),
             ("2026-11-01T00:00:00Z", true),
         ] {
-            let (seen, mut call) = (gate.seen(at(now)).await, call_of(&gate.sandbox, at(now)));
+            let (seen, mut call) = (gate.seen(at(now)).await, writing(&gate.sandbox, at(now)));
             call.weight = 3;
             let place = counted(&seen.grant, &seen.plan, &call, turn);
             let write = admission(&seen.grant, &seen.plan, &call, turn, &Beside::default());
@@ -72,7 +72,7 @@ async fn a_lost_answer_to_an_admission_or_a_refund_counts_once() {
     for fate in [Fate::Unanswered, Fate::Lost] {
         let gate = Gate::with(&under(&json!({}))).await;
         let (now, wire) = (at("2026-10-20T12:00:00Z"), Wire::new([fate]));
-        let (seen, mut call) = (gate.seen(now).await, call_of(&gate.sandbox, now));
+        let (seen, mut call) = (gate.seen(now).await, call_of(now));
         let store = wire.store(&gate.house.table);
         let admitted = admit(&gate.sandbox, &store, SUBSCRIPTION, seen, &mut call, wish("light")).await.unwrap();
         let Admitted::Yes { seen, counted } = admitted else { panic!("{admitted:?}") };
@@ -91,8 +91,8 @@ async fn a_call_that_is_refused_after_a_lost_try_takes_that_try_away() {
     let first = gate.call("2026-10-20T12:00:00Z").await;
     assert!(gate.back(&first).await);
     let now = at("2026-10-20T12:00:01Z");
-    let (seen, mut call) = (gate.seen(now).await, call_of(&gate.sandbox, now));
-    let lost = admission(&seen.grant, &seen.plan, &call, false, &Beside::default());
+    let (seen, mut call) = (gate.seen(now).await, call_of(now));
+    let (image, plan) = (seen.grant.clone(), seen.plan.clone());
     let another = Gate { sandbox: Sandbox::default(), store: gate.store.clone(), house: gate.house };
     let other = another.call_for(now, "light").await;
     // The first try is on its way, the second learns that the quota is used up, the third voids the first without an answer,
@@ -103,6 +103,7 @@ async fn a_call_that_is_refused_after_a_lost_try_takes_that_try_away() {
     assert!(matches!(admitted, Admitted::No(Refusal::Quota { .. }, _)), "{admitted:?}");
     assert_eq!(wire.left(), 0);
     // There is room again when the first try arrives at last.
+    let lost = admission(&image, &plan, &call, false, &Beside::default());
     assert!(another.back(&other).await);
     assert!(matches!(another.store.update(SUBSCRIPTION, &lost).await, Tried::Stale(_)));
     let grant = another.balanced().await;
@@ -209,7 +210,7 @@ async fn stale_images_and_clocks_that_differ_move_the_limiter_as_one_that_knows(
         let sandbox = &sandboxes[usize::try_from(next(4)).unwrap()];
         let operation = if next(20) == 0 { "heavy" } else { "light" };
         let seen = sandbox.grant(&gate.store, SUBSCRIPTION, come).await.unwrap().unwrap();
-        let mut call = call_of(sandbox, come);
+        let mut call = call_of(come);
         let asked = admit(sandbox, &gate.store, SUBSCRIPTION, seen, &mut call, wish(operation)).await.unwrap();
         let may = rate.wait_ms(arrival_us, call.weight, come) == 0;
         match asked {

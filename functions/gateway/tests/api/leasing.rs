@@ -119,7 +119,7 @@ async fn a_sandbox_whose_memory_is_old_takes_nothing_beyond_a_hard_quota() {
     gate.call(NOON).await;
     let seen = crate::Seen { grant: gate.grant().await.into(), ..seen };
     while let Admitted::Yes { .. } = gate.ask(at(NOON), "light").await.1 {}
-    let mut call = call_of(&old, at(NOON));
+    let mut call = call_of(at(NOON));
     let asked = admit(&old, &gate.store, SUBSCRIPTION, seen, &mut call, wish("light")).await.unwrap();
     assert!(matches!(asked, Admitted::No(Refusal::Quota { .. }, _)), "{asked:?}");
     assert_eq!(settled(&gate).await.u, 40);
@@ -147,7 +147,7 @@ async fn what_was_told_holds_two_seconds_later_in_every_sandbox_and_blocks_are_n
 async fn a_key_that_the_block_was_not_taken_with_is_judged_by_its_own_end() {
     let gate = leased(&json!({})).await;
     burst(&gate, at(NOON), 40).await;
-    let (seen, mut call) = (gate.seen(at(NOON)).await, call_of(&gate.sandbox, at(NOON).plus_ms(50)));
+    let (seen, mut call) = (gate.seen(at(NOON)).await, call_of(at(NOON).plus_ms(50)));
     call.counter.key = 2;
     let asked = admit(&gate.sandbox, &gate.store, SUBSCRIPTION, seen, &mut call, wish("light")).await.unwrap();
     assert!(matches!(asked, Admitted::No(Refusal::Key, _)), "{asked:?}");
@@ -202,7 +202,7 @@ async fn a_lost_answer_settles_a_lease_once_and_takes_the_next_block_once() {
         // The next call finds the block used up: its write settles it and takes another one.
         burst(&gate, at(NOON), 12).await;
         let before = gate.grant().await;
-        let (seen, mut call) = (gate.seen(at(NOON)).await, call_of(&gate.sandbox, at(NOON).plus_ms(20)));
+        let (seen, mut call) = (gate.seen(at(NOON)).await, call_of(at(NOON).plus_ms(20)));
         let wire = Wire::new([fate]);
         let store = wire.store(&gate.house.table);
         let admitted = admit(&gate.sandbox, &store, SUBSCRIPTION, seen, &mut call, wish("light")).await.unwrap();
@@ -229,7 +229,7 @@ async fn a_lease_is_settled_in_its_month_as_long_as_that_is_open() {
             // Another sandbox turned the bucket.
             let other = Sandbox::default();
             let seen = other.grant(&gate.store, SUBSCRIPTION, last).await.unwrap().unwrap();
-            let mut call = call_of(&other, at("2026-11-01T00:00:01Z"));
+            let mut call = call_of(at("2026-11-01T00:00:01Z"));
             let asked = admit(&other, &gate.store, SUBSCRIPTION, seen, &mut call, wish("light")).await.unwrap();
             assert!(matches!(asked, Admitted::Yes { .. }), "{asked:?}");
         }

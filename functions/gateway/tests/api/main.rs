@@ -5,6 +5,7 @@
 // The futures of the SDK nest deeper than the compiler looks by default.
 #![recursion_limit = "256"]
 
+mod at_once;
 mod counting;
 mod leasing;
 mod sealing;
@@ -48,9 +49,13 @@ fn wish(operation: &str) -> Wish<'_> {
     Wish { api: API.parse().unwrap(), operation }
 }
 
-fn call_of(sandbox: &Sandbox, now: Time) -> Call {
-    let counter = Counter { key: 1, api: 1, version: 1, operation: 7 };
-    Call { now, counter, weight: 1, writer: sandbox.writer.clone(), sequence: sandbox.next_sequence() }
+fn call_of(now: Time) -> Call {
+    Call::new(now, Counter { key: 1, api: 1, version: 1, operation: 7 })
+}
+
+/// … that writes under a name that is the sandbox's.
+fn writing(sandbox: &Sandbox, now: Time) -> Call {
+    Call { writer: sandbox.writer.clone(), sequence: sandbox.next_sequence(), ..call_of(now) }
 }
 
 /// Sets members of a JSON object.
@@ -124,7 +129,7 @@ impl Gate {
 
     /// Asks to be admitted, with what this sandbox remembers.
     async fn ask(&self, now: Time, operation: &str) -> (Call, Admitted) {
-        let (seen, mut call) = (self.seen(now).await, call_of(&self.sandbox, now));
+        let (seen, mut call) = (self.seen(now).await, call_of(now));
         let admitted = admit(&self.sandbox, &self.store, SUBSCRIPTION, seen, &mut call, wish(operation)).await;
         (call, admitted.unwrap())
     }

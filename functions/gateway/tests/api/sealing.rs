@@ -9,7 +9,7 @@ use serde_json::json;
 use shared::chassis::table::Table;
 
 use crate::wire::Wire;
-use crate::{Gate, SUBSCRIPTION, Told, at, call_of, subscription, terms, told, with};
+use crate::{Gate, SUBSCRIPTION, Told, at, subscription, terms, told, with, writing};
 
 /// Five calls under two revisions of the terms, two of them given back, the last one after the month's turn.
 async fn october() -> Gate {
@@ -135,7 +135,7 @@ async fn what_comes_after_the_seal_changes_nothing_of_the_month() {
     let passed = gate.call("2026-10-31T23:59:58Z").await;
     // A second call's write is on its way for a long time, and so is the first one's refund.
     let seen = gate.seen(at("2026-10-31T23:59:59Z")).await;
-    let late = call_of(&gate.sandbox, at("2026-10-31T23:59:59Z"));
+    let late = writing(&gate.sandbox, at("2026-10-31T23:59:59Z"));
     let admission = admission(&seen.grant, &seen.plan, &late, false, &Beside::default());
     gate.call("2026-11-01T00:00:00Z").await;
     let image = gate.grant().await;

@@ -34,7 +34,7 @@ async fn without_the_setting_nothing_is_said_and_a_preflight_is_a_call_without_a
 
 #[tokio::test]
 async fn a_preflight_is_answered_by_the_door_and_costs_nothing() {
-    let mut scene = open(&["https://app.example", "http://localhost:3000"]).await;
+    let mut scene = Box::pin(open(&["https://app.example", "http://localhost:3000"])).await;
     // A browser sends no key with it.
     scene.key = String::new();
     let headers = ("access-control-request-headers", "authorization, content-type");
@@ -56,7 +56,7 @@ async fn a_preflight_is_answered_by_the_door_and_costs_nothing() {
 
 #[tokio::test]
 async fn a_page_reads_every_answer_also_a_refusal_and_the_upstream_has_no_say() {
-    let mut scene = open(&["https://app.example"]).await;
+    let mut scene = Box::pin(open(&["https://app.example"])).await;
     let upstreams = "access-control-allow-origin: *\r\naccess-control-allow-credentials: true\r\nvary: accept";
     scene.upstream.will([answer("200 OK", upstreams, b"x")]);
     let got = scene.call_with("GET /things/1", &[PAGE], None).await;
@@ -77,7 +77,7 @@ async fn a_page_reads_every_answer_also_a_refusal_and_the_upstream_has_no_say() 
 
 #[tokio::test]
 async fn any_origin_is_any_origin() {
-    let scene = open(&["*"]).await;
+    let scene = Box::pin(open(&["*"])).await;
     let got = scene.call_with("GET /things/1", &[("origin", "null")], None).await;
     assert_eq!((got.status, says(&got).0), (200, Some("*")));
 }

@@ -31,7 +31,7 @@ async fn main() -> Result<(), Error> {
         let (client, table) = (client.clone(), table.clone());
         async move { answer(&client, &table, event.payload, &event.context.request_id).await }
     });
-    lambda_runtime::run(handler).await
+    lambda_runtime::run_concurrent(handler).await
 }
 
 fn client() -> Client {

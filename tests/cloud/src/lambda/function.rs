@@ -8,6 +8,10 @@ use serde_json::Value;
 
 use crate::template::{REGION, Resource, TemplateError, function_arn};
 
+/// Events that a process on managed instances works on at once when the template does not say: for Rust, eight on each virtual CPU.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-rust.html>
+const AT_ONCE: usize = 8;
+
 /// What the template says about running a function.
 #[derive(Debug, Clone)]
 pub(crate) struct Function {
@@ -16,6 +20,8 @@ pub(crate) struct Function {
     pub(crate) timeout: Duration,
     /// Most processes at a time.
     pub(crate) limit: usize,
+    /// Events that one process works on at once, if it runs on managed instances.
+    pub(crate) at_once: Option<usize>,
     pub(crate) alias: Option<String>,
     handler: String,
     memory_mb: u64,
@@ -45,6 +51,18 @@ impl Function {
                 .and_then(|n| usize::try_from(n).ok())
                 .ok_or_else(|| at("ReservedConcurrentExecutions", "is not a number"))?,
         };
+        // <https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-property-function-capacityproviderconfig.html>
+        let at_once = match properties.get("CapacityProviderConfig") {
+            None => None,
+            Some(config) => Some(match config.get("PerExecutionEnvironmentMaxConcurrency") {
+                None => AT_ONCE,
+                Some(value) => {
+                    value.as_u64().filter(|n| (1..=1600).contains(n)).and_then(|n| usize::try_from(n).ok()).ok_or_else(
+                        || at("CapacityProviderConfig.PerExecutionEnvironmentMaxConcurrency", "is not 1 to 1600"),
+                    )?
+                }
+            }),
+        };
         let mut variables = BTreeMap::new();
         for (variable, value) in
             properties.pointer("/Environment/Variables").and_then(Value::as_object).into_iter().flatten()
@@ -64,6 +82,7 @@ impl Function {
             binary: binaries.join(name),
             timeout: Duration::from_secs(seconds.ok_or_else(|| at("Timeout", "is not 1 to 900 seconds"))?),
             limit: reserved.min(instances_max),
+            at_once,
             alias: text("AutoPublishAlias").map(str::to_owned),
             handler: text("Handler").unwrap_or("bootstrap").to_owned(),
             memory_mb: properties
@@ -76,6 +95,11 @@ impl Function {
             json_logs: logging("LogFormat") == Some("JSON"),
             log_level: logging("ApplicationLogLevel").map(str::to_owned),
         })
+    }
+
+    /// Events that one process works on at once.
+    pub(super) fn seats(&self) -> usize {
+        self.at_once.unwrap_or(1)
     }
 
     pub(super) fn version(&self) -> &'static str {
@@ -120,6 +144,10 @@ impl Function {
         );
         if let Some(level) = self.log_level.as_ref().or(self.json_logs.then_some(&"INFO".to_owned())) {
             environment.insert("AWS_LAMBDA_LOG_LEVEL".to_owned(), level.clone());
+        }
+        // Processes on managed instances alone are told.
+        if let Some(at_once) = self.at_once {
+            environment.insert("AWS_LAMBDA_MAX_CONCURRENCY".to_owned(), at_once.to_string());
         }
         environment
     }

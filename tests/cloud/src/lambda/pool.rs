@@ -1,7 +1,7 @@
-//! The processes of one function and the invocations that wait for one: one request at a time each, more processes as
-//! the queue grows, up to the limit.
+//! The processes of one function and the invocations that wait for one: one request at a time each, or as many as the template
+//! says of one on managed instances; more processes as the queue grows, up to the limit.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -43,15 +43,24 @@ struct State {
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 struct Instance {
-    /// It has asked for its first invocation.
-    ready: bool,
+    /// How often it has asked for an invocation.
+    polls: usize,
     retiring: bool,
+    ending: bool,
     extension: bool,
     frozen: bool,
-    running: Option<Running>,
-    /// Holds the long poll open while the process is told to go.
-    parked: Option<oneshot::Sender<Invocation>>,
+    running: Vec<Running>,
+    /// Holds the long polls open while the process is told to go.
+    parked: Vec<oneshot::Sender<Invocation>>,
     last_words: Option<String>,
+}
+
+impl Instance {
+    /// No longer works on this.
+    fn take(&mut self, request_id: &str) -> Option<Running> {
+        let index = self.running.iter().position(|running| running.request_id == request_id)?;
+        Some(self.running.swap_remove(index))
+    }
 }
 
 struct Pending {
@@ -157,9 +166,12 @@ impl Pool {
             };
             self.hand_over(state, poller, pending);
         }
-        let starting = state.live.values().filter(|i| !i.ready && !i.retiring).count();
-        let missing =
-            state.queue.len().saturating_sub(starting).min(self.function.limit.saturating_sub(state.live.len()));
+        // A process that starts asks once for each event that it can work on.
+        let seats = self.function.seats();
+        let starting: usize =
+            state.live.values().filter(|i| !i.retiring).map(|instance| seats.saturating_sub(instance.polls)).sum();
+        let missing = state.queue.len().saturating_sub(starting).div_ceil(seats);
+        let missing = missing.min(self.function.limit.saturating_sub(state.live.len()));
         for _ in 0..if state.stopped { 0 } else { missing } {
             state.counter += 1;
             state.live.insert(state.counter, Instance::default());
@@ -180,7 +192,7 @@ impl Pool {
         match (poller.give.send(invocation), state.live.get_mut(&poller.instance)) {
             (Ok(()), Some(instance)) => {
                 let timer = tokio::spawn(Arc::clone(self).time_out(poller.instance, request_id.clone())).abort_handle();
-                instance.running = Some(Running { request_id, reply: pending.reply, timer });
+                instance.running.push(Running { request_id, reply: pending.reply, timer });
             }
             _ => state.queue.push_front(pending),
         }
@@ -188,9 +200,13 @@ impl Pool {
 
     async fn time_out(self: Arc<Self>, id: u64, request_id: String) {
         tokio::time::sleep(self.function.timeout).await;
-        let running = self.state().live.get_mut(&id).and_then(|i| i.running.take_if(|r| r.request_id == request_id));
+        let running = self.state().live.get_mut(&id).and_then(|instance| instance.take(&request_id));
         if let Some(running) = running {
-            self.processes.kill(&self.instance_name(id));
+            // On managed instances the others that the process works on have time-outs of their own: it lives.
+            // <https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-execution-environment.html>
+            if self.function.at_once.is_none() {
+                self.processes.kill(&self.instance_name(id));
+            }
             self.faults.note(&self.function.name, "timed out");
             let _ = running.reply.send(Err(InvokeError::TimedOut));
         }
@@ -203,16 +219,18 @@ impl Pool {
         let Some(instance) = state.live.get_mut(&id) else {
             return receive;
         };
-        instance.ready = true;
-        if let Some(forgotten) = instance.running.take() {
+        instance.polls += 1;
+        // Of several that it works on, nobody knows which one it forgot: that one times out.
+        if self.function.seats() == 1
+            && let Some(forgotten) = instance.running.pop()
+        {
             forgotten.timer.abort();
             let _ = forgotten
                 .reply
                 .send(Err(InvokeError::Crashed("the function asked for more before it answered".to_owned())));
         }
         if instance.retiring {
-            instance.parked = Some(give);
-            tokio::spawn(Arc::clone(self).terminate(id));
+            self.park(id, instance, give);
         } else {
             state.idle.push(Poller { instance: id, since: Instant::now(), give });
             self.dispatch(&mut state);
@@ -226,7 +244,7 @@ impl Pool {
         let waits = state.idle.iter().any(|poller| poller.instance == id);
         if waits
             && self.faults.freezes(&self.function.name)
-            && let Some(instance) = state.live.get_mut(&id)
+            && let Some(instance) = state.live.get_mut(&id).filter(|instance| instance.running.is_empty())
         {
             instance.frozen = self.processes.freeze(&self.instance_name(id));
             self.faults.note(&self.function.name, "frozen while idle");
@@ -246,7 +264,7 @@ impl Pool {
         let Some(instance) = state.live.get_mut(&id) else {
             return false;
         };
-        if instance.running.as_ref().is_none_or(|r| r.request_id != request_id) {
+        if instance.running.iter().all(|r| r.request_id != request_id) {
             return false;
         }
         let name = self.instance_name(id);
@@ -254,7 +272,7 @@ impl Pool {
             return self.processes.kill(&name);
         }
         let after = self.faults.take_kill(&self.function.name, Point::AfterResponse);
-        if let Some(running) = instance.running.take() {
+        if let Some(running) = instance.take(request_id) {
             running.timer.abort();
             if after {
                 self.processes.kill(&name);
@@ -279,7 +297,7 @@ impl Pool {
 
     /// True while the process has not asked for its first invocation.
     pub(super) fn is_starting(&self, id: u64) -> bool {
-        self.state().live.get(&id).is_some_and(|i| !i.ready)
+        self.state().live.get(&id).is_some_and(|i| i.polls == 0)
     }
 
     pub(super) fn spawned(self: &Arc<Self>, id: u64, pid: u32) {
@@ -296,10 +314,11 @@ impl Pool {
         state.idle.retain(|p| p.instance != id);
         if let Some(instance) = state.live.remove(&id) {
             let words = instance.last_words.unwrap_or_else(|| why.to_owned());
-            if let Some(running) = instance.running {
+            for running in instance.running {
                 running.timer.abort();
-                let _ = running.reply.send(Err(InvokeError::Crashed(words)));
-            } else if !instance.ready
+                let _ = running.reply.send(Err(InvokeError::Crashed(words.clone())));
+            }
+            if instance.polls == 0
                 && !instance.retiring
                 && let Some(first) = state.queue.pop_front()
             {
@@ -339,8 +358,13 @@ impl Pool {
     /// Lets go of processes that have been idle for longer than this.
     pub(super) fn reap(self: &Arc<Self>, longest: Duration) {
         let mut state = self.state();
-        let (old, young): (Vec<_>, Vec<_>) = state.idle.drain(..).partition(|p| p.since.elapsed() > longest);
-        state.idle = young;
+        // One that works on anything is not idle.
+        let State { idle, live, .. } = &mut *state;
+        let is_busy = |id| live.get(&id).is_some_and(|instance| !instance.running.is_empty());
+        let young: BTreeSet<u64> =
+            idle.iter().filter(|p| p.since.elapsed() <= longest || is_busy(p.instance)).map(|p| p.instance).collect();
+        let (young, old) = idle.drain(..).partition(|p| young.contains(&p.instance));
+        *idle = young;
         self.retire(&mut state, old);
     }
 
@@ -348,9 +372,16 @@ impl Pool {
         for poller in pollers {
             if let Some(instance) = state.live.get_mut(&poller.instance) {
                 instance.retiring = true;
-                instance.parked = Some(poller.give);
-                tokio::spawn(Arc::clone(self).terminate(poller.instance));
+                self.park(poller.instance, instance, poller.give);
             }
+        }
+    }
+
+    /// Keeps a process that is to go from working. It ends when it works on nothing any more.
+    fn park(self: &Arc<Self>, id: u64, instance: &mut Instance, give: oneshot::Sender<Invocation>) {
+        instance.parked.push(give);
+        if instance.running.is_empty() && !std::mem::replace(&mut instance.ending, true) {
+            tokio::spawn(Arc::clone(self).terminate(id));
         }
     }
 

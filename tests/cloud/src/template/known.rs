@@ -34,6 +34,7 @@ const KINDS: &[Kind] = &[
             "Policies",
             "Role",
             "AutoPublishAlias",
+            "CapacityProviderConfig.PerExecutionEnvironmentMaxConcurrency",
             "LoggingConfig.LogFormat",
             "LoggingConfig.LogGroup",
             "LoggingConfig.ApplicationLogLevel",
@@ -90,6 +91,8 @@ const KINDS: &[Kind] = &[
                     "RuntimeManagementConfig",
                     "PackageType",
                     "ProvisionedConcurrencyConfig",
+                    "CapacityProviderConfig.Arn",
+                    "CapacityProviderConfig.ExecutionEnvironmentMemoryGiBPerVCpu",
                 ],
             ),
             (

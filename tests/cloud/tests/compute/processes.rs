@@ -29,6 +29,62 @@ async fn processes_grow_to_the_limit_and_serve_one_request_at_a_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_process_on_managed_instances_works_on_several_requests_and_ends_when_all_are_answered() {
+    let (cloud, _data) = start().await;
+    let environment = cloud.invoke("Many", json!({"do": "environment"})).await.unwrap();
+    assert_eq!(environment["AWS_LAMBDA_MAX_CONCURRENCY"], "4");
+    let plain = cloud.invoke("Echo", json!({"do": "environment"})).await.unwrap();
+    assert_eq!(plain.get("AWS_LAMBDA_MAX_CONCURRENCY"), None, "settings absent: as before");
+
+    let started = Instant::now();
+    // The longest first: answers come in another order than their requests.
+    let sleeps = [400, 300, 200, 100].map(|n| cloud.invoke("Many", json!({"do": "sleep", "n": n})));
+    let answers = futures(sleeps).await;
+    let pids: std::collections::BTreeSet<u64> =
+        answers.into_iter().map(|a| a.unwrap()["pid"].as_u64().unwrap()).collect();
+    assert_eq!(pids.len(), 1, "one process for four requests");
+    assert!(started.elapsed() < Duration::from_millis(900), "all at once: {:?}", started.elapsed());
+    let sleeps = (0..8).map(|_| cloud.invoke("Many", json!({"do": "sleep", "n": 300})));
+    assert!(futures(sleeps).await.iter().all(Result::is_ok));
+    assert_eq!(cloud.processes("Many").len(), 2, "eight requests are for two");
+
+    // Processes are told to go with requests in progress: those are answered, and then each says goodbye.
+    let sleeps = (0..3).map(|n| cloud.invoke("Many", json!({"do": "sleep", "n": 200 + 100 * n})));
+    let going = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        cloud.recycle("Many").await;
+    };
+    let (answers, ()) = tokio::join!(futures(sleeps), going);
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert_eq!(cloud.processes("Many"), Vec::<u32>::new());
+    assert_eq!(cloud.consumed("Many").by_action.get("UpdateItem"), Some(&2), "both wrote before they went");
+
+    // One that ends by itself takes all of its requests with it.
+    let crash = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        cloud.invoke("Many", json!({"do": "crash"})).await
+    };
+    let (sleep, crash) = tokio::join!(cloud.invoke("Many", json!({"do": "sleep", "n": 5_000})), crash);
+    for lost in [sleep, crash] {
+        assert!(matches!(lost, Err(InvokeError::Crashed(_))), "{lost:?}");
+    }
+    cloud.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_is_frozen_only_when_it_works_on_nothing() {
+    let (cloud, _data) = start().await;
+    cloud.faults().freeze_idle("Many", true);
+    for _ in 0..3 {
+        let sleeps = [300, 50, 150].map(|n| cloud.invoke("Many", json!({"do": "sleep", "n": n})));
+        let started = Instant::now();
+        assert!(futures(sleeps).await.iter().all(Result::is_ok));
+        assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    }
+    cloud.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_process_with_an_extension_can_say_goodbye() {
     let (cloud, data) = start().await;
     futures((0..2).map(|_| cloud.invoke("Graceful", json!({"do": "sleep", "n": 100})))).await;

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on has failed, and says why"
 )]
 
+mod at_once;
 mod bad_input;
 mod chain;
 mod checks;

@@ -13,7 +13,7 @@ const FREE: Limits = Limits { quota: None, rate: None, weights: [1, 2, 3], lease
 fn holds(begin: &'static str, terms: Limits, steps: impl IntoIterator<Item = Step>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let steps = steps.into_iter().collect();
-    let script = Script { sandboxes: 3, begin, crowded: false, terms, steps, order: 1 };
+    let script = Script { sandboxes: 3, at_once: 1, begin, crowded: false, terms, steps, order: 1 };
     let held = runtime.block_on(play(&Base::new(ACTORS), &script));
     assert!(held.is_ok(), "{}\n{script}", held.unwrap_err());
 }

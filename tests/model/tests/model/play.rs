@@ -12,6 +12,7 @@ use gateway::admission::{Admitted, Wish, admit, give_back, settle_leases};
 use gateway::grant::{Call, Refusal};
 use gateway::sandbox::Sandbox;
 use gateway::store::Store;
+use proptest::prop_assert;
 use serde_json::json;
 use shared::event::Envelope;
 use shared::id::SubscriptionId;
@@ -24,9 +25,10 @@ use crate::truth::{By, Event, Held, Told, Truth};
 
 /// The API that every call is for.
 pub(crate) const API: &str = "api_01h455vb4pex5vsknk084sn02q";
-const SANDBOXES: usize = 6;
+/// Calls in progress at most, in all sandboxes.
+const CALLS: usize = 16;
 const TELLERS: usize = 2;
-const SWEEPER: usize = SANDBOXES + TELLERS;
+const SWEEPER: usize = CALLS + TELLERS;
 /// How many actors there are at most.
 pub(crate) const ACTORS: usize = SWEEPER + 1;
 /// The keys that callers have.
@@ -35,6 +37,8 @@ const KEYS: std::ops::Range<u32> = 1..4;
 const CROWD: std::ops::Range<u32> = 100_000..100_050;
 /// The end of a key without an end, in seconds since 1970.
 const FOREVER: i64 = 9_999_999_999;
+/// Who asks for nothing for so many milliseconds waits for another call of its sandbox, where there are several.
+const QUIET_MS: usize = 3;
 /// More than anybody needs who meets no fault.
 const REQUESTS_MAX: usize = 400;
 
@@ -62,6 +66,8 @@ struct Play<'a> {
     base: &'a Base,
     id: SubscriptionId,
     sandboxes: Vec<Arc<Sandbox>>,
+    /// How many actors each of them has.
+    at_once: usize,
     /// Which sandbox it is that stands in each place: those that end are followed by others.
     generations: Vec<usize>,
     work: BTreeMap<usize, (By, Work)>,
@@ -79,6 +85,7 @@ pub(crate) async fn play(base: &Base, script: &Script) -> Held {
         base,
         id: SubscriptionId::new(),
         sandboxes: (0..script.sandboxes).map(|_| Arc::default()).collect(),
+        at_once: script.at_once,
         generations: (0..script.sandboxes).collect(),
         work: BTreeMap::new(),
         late: Vec::new(),
@@ -105,18 +112,21 @@ impl Play<'_> {
     async fn step(&mut self, step: Step) -> Held {
         match step {
             Step::Call { sandbox, asked, whole } => match one(&self.idle(), sandbox) {
-                Some(sandbox) => self.call(sandbox, asked, whole).await,
+                Some(actor) => self.call(actor, asked, whole).await,
                 None => Ok(()),
             },
             Step::Burst { sandbox, asked, calls } => {
-                let Some(sandbox) = one(&self.idle(), sandbox) else { return Ok(()) };
+                let Some(actor) = one(&self.idle(), sandbox) else { return Ok(()) };
                 for _ in 0..calls {
-                    self.call(sandbox, asked, true).await?;
+                    // Another call of the sandbox may keep this one waiting.
+                    if !self.work.contains_key(&actor) {
+                        self.call(actor, asked, true).await?;
+                    }
                 }
                 Ok(())
             }
             Step::Settle { sandbox, ends, whole } => match one(&self.idle(), sandbox) {
-                Some(sandbox) => self.settle(sandbox, ends, whole).await,
+                Some(actor) => self.settle(actor, ends, whole).await,
                 None => Ok(()),
             },
             Step::Go(who) => match one(&self.busy(), who) {
@@ -132,9 +142,8 @@ impl Play<'_> {
                 None => Ok(()),
             },
             Step::Kill(who) => {
-                let calling: Vec<usize> =
-                    self.work.keys().copied().filter(|actor| *actor < self.sandboxes.len()).collect();
-                one(&calling, who).map_or(Ok(()), |sandbox| self.kill(sandbox))
+                let calling: Vec<usize> = self.work.keys().copied().filter(|actor| *actor < CALLS).collect();
+                one(&calling, who).map_or(Ok(()), |actor| self.kill(actor / self.at_once))
             }
             Step::Arrive(which) => {
                 if self.late.is_empty() {
@@ -166,11 +175,14 @@ impl Play<'_> {
 
     /// Everybody comes to an end, whatever was late arrives, what was not answered is told again, and the last month is sealed.
     async fn end(&mut self) -> Held {
-        while let Some(actor) = self.work.keys().next().copied() {
-            self.finish(actor).await?;
+        for _ in 0..REQUESTS_MAX {
+            for actor in self.busy() {
+                self.finish(actor).await?;
+            }
         }
+        prop_assert!(self.work.is_empty(), "calls of one sandbox wait for each other");
         for sandbox in 0..self.sandboxes.len() {
-            self.settle(sandbox, true, true).await?;
+            self.settle(sandbox * self.at_once, true, true).await?;
         }
         for (by, request) in std::mem::take(&mut self.late) {
             self.write(by, &request)?;
@@ -186,7 +198,7 @@ impl Play<'_> {
     }
 
     fn idle(&self) -> Vec<usize> {
-        (0..self.sandboxes.len()).filter(|sandbox| !self.work.contains_key(sandbox)).collect()
+        (0..self.sandboxes.len() * self.at_once).filter(|actor| !self.work.contains_key(actor)).collect()
     }
 
     fn busy(&self) -> Vec<usize> {
@@ -211,14 +223,17 @@ impl Play<'_> {
                 return Ok(());
             }
             self.go(actor).await?;
+            if self.at_once > 1 && !self.base.gate.waiting().contains_key(&actor) {
+                return Ok(());
+            }
         }
         panic!("an actor that meets no fault comes to no end");
     }
 
-    /// An actor goes on until it asks again, or is done.
+    /// An actor goes on until it asks again, or is done, or waits for another call of its sandbox.
     async fn run(&mut self, actor: usize) -> Held {
         let mut context = std::task::Context::from_waker(Waker::noop());
-        loop {
+        for quiet_ms in 0.. {
             let Some((by, work)) = self.work.get_mut(&actor) else { return Ok(()) };
             let by = *by;
             if let Poll::Ready(done) = work.as_mut().poll(&mut context) {
@@ -233,9 +248,13 @@ impl Play<'_> {
             if let (Some((window, period)), By::Call(call)) = (upstream, by) {
                 return self.truth.told(call, Told::Yes { window, period });
             }
+            if self.at_once > 1 && quiet_ms >= QUIET_MS {
+                break;
+            }
             // It pauses before it tries again: that is real time, of milliseconds.
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+        Ok(())
     }
 
     fn done(&mut self, by: By, done: Done) -> Held {
@@ -304,11 +323,16 @@ impl Play<'_> {
         self.run(actor).await
     }
 
+    /// A sandbox dies with all of its calls.
     fn kill(&mut self, sandbox: usize) -> Held {
-        let by = self.work.remove(&sandbox).map(|(by, _)| by);
-        let request = self.base.gate.waiting().remove(&sandbox);
         self.replace(sandbox);
         self.truth.disturbed = true;
+        (sandbox * self.at_once..(sandbox + 1) * self.at_once).try_for_each(|actor| self.cut(actor))
+    }
+
+    fn cut(&mut self, actor: usize) -> Held {
+        let by = self.work.remove(&actor).map(|(by, _)| by);
+        let request = self.base.gate.waiting().remove(&actor);
         let Some(by) = by else { return Ok(()) };
         if let Some(request) = request
             && request.operation != UPSTREAM
@@ -326,10 +350,11 @@ impl Play<'_> {
         self.generations[sandbox] = self.generations.iter().max().unwrap() + 1;
     }
 
-    /// A sandbox settles what is over, or ends in order.
-    async fn settle(&mut self, sandbox: usize, ends: bool, whole: bool) -> Held {
+    /// A sandbox settles what is over, or ends in order: calls in progress go on, and what they leave is left behind.
+    async fn settle(&mut self, actor: usize, ends: bool, whole: bool) -> Held {
+        let sandbox = actor / self.at_once;
         let (store, settling, over_at) =
-            (self.store(sandbox), self.sandboxes[sandbox].clone(), (!ends).then(|| Time::from_ms(self.clock_ms)));
+            (self.store(actor), self.sandboxes[sandbox].clone(), (!ends).then(|| Time::from_ms(self.clock_ms)));
         let work = async move {
             settle_leases(&settling, &store, over_at, usize::MAX).await;
             Done::Over
@@ -338,27 +363,30 @@ impl Play<'_> {
         if ends {
             // Nothing of it is used again: what it began goes on, as it would within its half second.
             self.replace(sandbox);
+            let mut others = sandbox * self.at_once..(sandbox + 1) * self.at_once;
+            self.truth.disturbed |= others.any(|other| self.work.contains_key(&other));
         }
-        self.begin(sandbox, by, work, whole).await
+        self.begin(actor, by, work, whole).await
     }
 
     fn store(&self, actor: usize) -> Store {
         Store::new(self.base.tables[actor].clone())
     }
 
-    async fn call(&mut self, sandbox: usize, asked: Asked, whole: bool) -> Held {
+    async fn call(&mut self, actor: usize, asked: Asked, whole: bool) -> Held {
+        let sandbox = actor / self.at_once;
         let now = Time::from_ms(self.clock_ms - i64::from(asked.late_ms));
         let number = self.truth.begin(asked, now, self.generations[sandbox]);
         let work = call(
             self.base.gate.clone(),
-            sandbox,
+            actor,
             self.sandboxes[sandbox].clone(),
-            self.store(sandbox),
+            self.store(actor),
             self.id.to_string(),
             asked,
             now,
         );
-        self.begin(sandbox, By::Call(number), work, whole).await
+        self.begin(actor, By::Call(number), work, whole).await
     }
 
     async fn sweep(&mut self, whole: bool) -> Held {
@@ -424,7 +452,7 @@ impl Play<'_> {
 
     /// Tells the door an event. Whoever is busy tells it later.
     async fn deliver(&mut self, event: usize, whole: bool) -> Held {
-        let mut tellers = SANDBOXES..SANDBOXES + TELLERS;
+        let mut tellers = CALLS..SWEEPER;
         let Some(teller) = tellers.find(|teller| !self.work.contains_key(teller)) else { return Ok(()) };
         let (store, envelope, at) = (self.store(teller), self.events[event].envelope.clone(), self.events[event].at);
         let work = async move { Done::Event(gateway::events::take(&store, &envelope, at).await.is_ok()) };
@@ -481,13 +509,7 @@ pub(crate) async fn call(
         Ok(seen) => seen.expect("the grant was made"),
         Err(error) => return closed(error.to_string(), false),
     };
-    let mut call = Call {
-        now,
-        counter: Counter { key: asked.key, api: 1, version: 1, operation: asked.operation },
-        weight: 1,
-        writer: sandbox.writer.clone(),
-        sequence: sandbox.next_sequence(),
-    };
+    let mut call = Call::new(now, Counter { key: asked.key, api: 1, version: 1, operation: asked.operation });
     let operation = format!("o{}", asked.operation);
     let wish = Wish { api: API.parse().unwrap(), operation: &operation };
     match admit(&sandbox, &store, &id, seen, &mut call, wish).await {

@@ -9,6 +9,8 @@ use shared::event::Terms;
 pub(crate) struct Script {
     /// How many sandboxes serve the grant.
     pub(crate) sandboxes: usize,
+    /// How many calls each of them serves at once.
+    pub(crate) at_once: usize,
     /// Where the clock stands in the beginning.
     pub(crate) begin: &'static str,
     /// Whether the item is so large from the beginning that pages turn.
@@ -23,8 +25,8 @@ pub(crate) struct Script {
 
 impl std::fmt::Display for Script {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { sandboxes, begin, crowded, terms, steps, order } = self;
-        writeln!(f, "{sandboxes} sandboxes, {begin}, crowded: {crowded}, order: {order}, {terms:?}")?;
+        let Self { sandboxes, at_once, begin, crowded, terms, steps, order } = self;
+        writeln!(f, "{sandboxes} sandboxes of {at_once}, {begin}, crowded: {crowded}, order: {order}, {terms:?}")?;
         steps.iter().try_for_each(|step| writeln!(f, "  {step:?},"))
     }
 }
@@ -32,7 +34,7 @@ impl std::fmt::Display for Script {
 /// One step.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
-    /// A call comes to a sandbox that is idle. `whole` ones run to their end before anything else happens.
+    /// A call comes to a sandbox that has a place for it. `whole` ones run to their end before anything else happens.
     Call { sandbox: u8, asked: Asked, whole: bool },
     /// Calls come to a sandbox that is idle, one right after the other.
     Burst { sandbox: u8, asked: Asked, calls: u8 },
@@ -252,7 +254,16 @@ pub(crate) fn scripts(leased: bool) -> impl Strategy<Value = Script> {
         "2026-11-30T23:59:45Z",
     ]);
     let steps = prop::collection::vec(step(leased), 10..90);
-    (3_usize..=6, begin, prop::bool::weighted(0.4), limits(leased), steps, any::<u64>()).prop_map(
-        |(sandboxes, begin, crowded, terms, steps, order)| Script { sandboxes, begin, crowded, terms, steps, order },
+    let sandboxes = prop_oneof![2 => (3_usize..=6, Just(1_usize)), 2 => Just((2, 8)), 1 => Just((3, 3))];
+    (sandboxes, begin, prop::bool::weighted(0.4), limits(leased), steps, any::<u64>()).prop_map(
+        |((sandboxes, at_once), begin, crowded, terms, steps, order)| Script {
+            sandboxes,
+            at_once,
+            begin,
+            crowded,
+            terms,
+            steps,
+            order,
+        },
     )
 }

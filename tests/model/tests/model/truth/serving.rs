@@ -124,11 +124,17 @@ impl Truth {
     /// Calls were given back: each of them failed, and was counted in this period and not given back before.
     fn refunded(&mut self, sandbox: usize, old: &Image, new: &Image, back: &BTreeMap<String, u64>) -> Held {
         let mut all = 0;
+        // Several calls of one counter may be in progress, under terms of several revisions.
+        let before = |period: &String| old.meter.q.get(period).copied().unwrap_or(0);
+        let mut periods: BTreeMap<&String, i64> =
+            new.meter.q.iter().map(|(period, q)| (period, units(*q, before(period)))).collect();
         for (name, count) in back {
             for _ in 0..*count {
                 let is_it = |call: &Call| {
                     let is_its = |place: &Admission| {
-                        call.name(&place.period, new) == *name && new.meter.p.contains_key(&place.period)
+                        call.name(&place.period, new) == *name
+                            && new.meter.p.contains_key(&place.period)
+                            && periods.get(&place.period).is_some_and(|left| *left >= place.weight)
                     };
                     call.sandbox == sandbox
                         && call.asked.fails
@@ -141,6 +147,9 @@ impl Truth {
                 };
                 let place = self.calls[number].admitted.clone().unwrap();
                 all += place.weight;
+                if let Some(left) = periods.get_mut(&place.period) {
+                    *left -= place.weight;
+                }
                 self.periods.entry(place.period).or_default().1 += place.weight.unsigned_abs();
                 *self.used.entry(place.window).or_default() -= place.weight;
                 self.hours.entry((new.meter.bh, name.clone())).or_default().1 += 1;
