@@ -97,7 +97,7 @@ impl Health {
         let mut known = self.known();
         let Some(upstream) = known.get_mut(&api) else { return };
         if !away {
-            (upstream.failures, upstream.closed_until_ms, upstream.pause_ms) = (0, 0, PAUSE_MS);
+            *upstream = Upstream { earned: upstream.earned, ..Upstream::new(&upstream.url) };
             return;
         }
         upstream.failures = upstream.failures.saturating_add(1);
@@ -157,10 +157,24 @@ mod tests {
         assert_eq!(health.judge(api, URL, at(PAUSE_MS)), Ok(()));
         assert_eq!(health.judge(api, URL, at(PAUSE_MS + pause - 1)), Err(1));
         assert_eq!(health.judge(api, URL, at(PAUSE_MS + pause)), Ok(()));
-        for n in 0..20 {
-            fails(&health, api, 1, n);
+        let mut now_ms = PAUSE_MS + pause;
+        for _ in 0..5 {
+            fails(&health, api, 1, now_ms);
+            now_ms += PAUSE_MS_MAX;
+            assert_eq!(health.judge(api, URL, at(now_ms)), Ok(()));
         }
-        assert_eq!(health.judge(api, URL, at(19)), Err(PAUSE_MS_MAX), "and no pause is longer than this");
+        fails(&health, api, 1, now_ms);
+        assert_eq!(health.judge(api, URL, at(now_ms)), Err(PAUSE_MS_MAX), "and no pause is longer than this");
+    }
+
+    #[test]
+    fn calls_that_were_in_progress_when_it_opened_do_not_make_the_pause_longer() {
+        let (health, api) = (Health::default(), ApiId::new());
+        fails(&health, api, 4 * FAILURES_MAX, 0);
+        assert_eq!(health.judge(api, URL, at(1)), Err(PAUSE_MS - 1));
+        assert_eq!(health.judge(api, URL, at(PAUSE_MS)), Ok(()), "one may try");
+        fails(&health, api, FAILURES_MAX, PAUSE_MS);
+        assert_eq!(health.judge(api, URL, at(PAUSE_MS)), Err(2 * PAUSE_MS), "of those that end meanwhile, one counts");
     }
 
     #[test]
