@@ -194,7 +194,8 @@ pub enum Value {
     M(Option<(String, u64)>),
 }
 
-/// A conditional update: expressions with their names and values, none of them unused (DynamoDB refuses that).
+/// A conditional update: expressions with their names and values, none of them unused (DynamoDB refuses that). The grant's own
+/// attributes stand in them as they are called (none is a word that DynamoDB reserves): each placeholder is paid for at every call.
 #[derive(Clone, Debug, Default)]
 pub struct Update {
     /// `SET …`
@@ -282,22 +283,13 @@ pub fn admission(grant: &Grant, plan: &Plan, call: &Call, turn: bool, beside: &B
     let (settled, taken) = (beside.settled, call.weight + beside.block - beside.unused());
     let mut counts = settled.map_or_else(Counts::new, |settled| settled.counts.clone());
     counts.entry(call.counter).or_default().admitted += 1;
-    let mut set = vec!["#v = #v + :one", "#la = #la + :wt", "#p.#pk = if_not_exists(#p.#pk, :z) + :wt"];
-    let mut condition = vec!["#s = :A", "#pr = :pr", "#k.#kid > :ns", "#b = :b", "#pe = :pe"];
+    let mut set = vec!["v = v + :one", "la = la + :wt", "p.#pk = if_not_exists(p.#pk, :z) + :wt"];
+    let mut condition = vec!["s = :A", "pr = :pr", "k.#kid > :ns", "b = :b", "pe = :pe"];
     let mut names = vec![
-        ("#v", "v".to_owned()),
-        ("#la", "la".to_owned()),
-        ("#p", "p".to_owned()),
         ("#pk", counted.period),
-        ("#s", "s".to_owned()),
-        ("#pr", "pr".to_owned()),
-        ("#k", "k".to_owned()),
         ("#kid", call.counter.key.to_string()),
-        ("#b", "b".to_owned()),
-        ("#pe", "pe".to_owned()),
         ("#w", generation(grant.b)),
         ("#me", call.writer.clone()),
-        ("#u", "u".to_owned()),
     ];
     let place = number(call.sequence + beside.attempt);
     let mut values = vec![
@@ -316,14 +308,8 @@ pub fn admission(grant: &Grant, plan: &Plan, call: &Call, turn: bool, beside: &B
     let counting;
     if turn {
         // Two paths into one map may not overlap: the new bucket's maps are written whole, with the first count in them.
-        set.extend(["#b = :b1", "#bh = :h", "#bv = #v + :one", "#wn = :fw", "#c = :fc", "#f = :e"]);
-        names.extend([
-            ("#bh", "bh".to_owned()),
-            ("#bv", "bv".to_owned()),
-            ("#wn", generation(grant.b + 1)),
-            ("#c", "c".to_owned()),
-            ("#f", "f".to_owned()),
-        ]);
+        set.extend(["b = :b1", "bh = :h", "bv = v + :one", "#wn = :fw", "c = :fc", "f = :e"]);
+        names.extend([("#wn", generation(grant.b + 1))]);
         values.extend([
             (":b1", number(grant.b + 1)),
             (":h", Value::N(counted.hour)),
@@ -337,29 +323,26 @@ pub fn admission(grant: &Grant, plan: &Plan, call: &Call, turn: bool, beside: &B
         values.push((":at", place));
     }
     if let Some(settled) = settled.filter(|settled| settled.back > 0) {
-        set.extend(["#lf = #lf + :bk", "#q.#pk = if_not_exists(#q.#pk, :z) + :bk"]);
-        names.extend([("#lf", "lf".to_owned()), ("#q", "q".to_owned())]);
+        set.extend(["lf = lf + :bk", "q.#pk = if_not_exists(q.#pk, :z) + :bk"]);
         values.push((":bk", Value::N(settled.back)));
     }
     if beside.block > 0 || settled.is_some() {
-        set.push("#lo = if_not_exists(#lo, :z) + :lo");
-        names.push(("#lo", "lo".to_owned()));
+        set.push("lo = if_not_exists(lo, :z) + :lo");
         values.push((":lo", Value::N(beside.block - settled.map_or(0, |settled| settled.taken))));
     }
     if window_turns(grant, call) {
-        set.extend(["#u = :tk", "#pe = :npe"]);
+        set.extend(["u = :tk", "pe = :npe"]);
         values.push((":npe", Value::N(counted.window)));
     } else {
-        set.push("#u = #u + :tk");
+        set.push("u = u + :tk");
         if let Some(quota) = plan.quota.filter(|quota| quota.hard) {
-            condition.push("#u <= :cap");
+            condition.push("u <= :cap");
             values.push((":cap", Value::N(quota.units - taken)));
         }
     }
     let mut remove = "";
     // What goes on from the lease before has moved the limiter already.
     if let Some(rate) = plan.rate.filter(|_| taken > 0) {
-        names.push(("#T", "T".to_owned()));
         let now = rate.now_us(call.now);
         let limit = now + rate.tolerance_us(taken);
         let step = taken * rate.unit_us;
@@ -367,25 +350,21 @@ pub fn admission(grant: &Grant, plan: &Plan, call: &Call, turn: bool, beside: &B
         if let Some(cell) = cell(grant, &rate, now) {
             // The first of a grain says from where it counts, all others go on.
             if behind {
-                set.extend([
-                    "#T = if_not_exists(#g.#gn, :now) + :step",
-                    "#g.#gn = if_not_exists(#g.#gn, :now) + :step",
-                ]);
-                condition.push("#T <= :lim AND (#g.#gn = #T OR (attribute_not_exists(#g.#gn) AND #T <= :now))");
+                set.extend(["T = if_not_exists(g.#gn, :now) + :step", "g.#gn = if_not_exists(g.#gn, :now) + :step"]);
+                condition.push("T <= :lim AND (g.#gn = T OR (attribute_not_exists(g.#gn) AND T <= :now))");
             } else {
-                set.extend(["#T = if_not_exists(#g.#gn, #T) + :step", "#g.#gn = if_not_exists(#g.#gn, #T) + :step"]);
-                condition.push("#T <= :lim AND (#g.#gn = #T OR (attribute_not_exists(#g.#gn) AND #T > :now))");
+                set.extend(["T = if_not_exists(g.#gn, T) + :step", "g.#gn = if_not_exists(g.#gn, T) + :step"]);
+                condition.push("T <= :lim AND (g.#gn = T OR (attribute_not_exists(g.#gn) AND T > :now))");
             }
             if let Some(oldest) = cells(grant).min().filter(|oldest| *oldest < cell) {
-                remove = " REMOVE #g.#go";
+                remove = " REMOVE g.#go";
                 names.push(("#go", oldest.to_string()));
             }
-            names.extend([("#g", "g".to_owned()), ("#gn", cell.to_string())]);
+            names.extend([("#gn", cell.to_string())]);
             values.extend([(":now", Value::N(now)), (":lim", Value::N(limit)), (":step", Value::N(step))]);
         } else {
             if rate.grain_us > 0 {
-                set.push("#g = :e");
-                names.push(("#g", "g".to_owned()));
+                set.push("g = :e");
                 if !turn {
                     values.push((":e", Value::M(None)));
                 }
@@ -393,12 +372,12 @@ pub fn admission(grant: &Grant, plan: &Plan, call: &Call, turn: bool, beside: &B
             // A heavy call on a coarse clock may have to wait until the limiter has been idle for a while.
             values.push((":now", Value::N(now.min(limit))));
             if behind {
-                set.push("#T = :next");
-                condition.push("#T <= :now");
+                set.push("T = :next");
+                condition.push("T <= :now");
                 values.push((":next", Value::N(now + step)));
             } else {
-                set.push("#T = #T + :step");
-                condition.push("#T > :now AND #T <= :lim");
+                set.push("T = T + :step");
+                condition.push("T > :now AND T <= :lim");
                 values.extend([(":step", Value::N(step)), (":lim", Value::N(limit))]);
             }
         }
@@ -424,14 +403,9 @@ fn cell(grant: &Grant, rate: &PlanRate, now_us: i64) -> Option<i64> {
 #[must_use]
 pub fn voiding(grant: &Grant, call: &Call, sequence: u64) -> Update {
     Update {
-        update: "SET #v = #v + :one, #w.#me = :void".to_owned(),
-        condition: "#b = :b AND (attribute_not_exists(#w.#me) OR #w.#me < :seq)".to_owned(),
-        names: vec![
-            ("#v", "v".to_owned()),
-            ("#b", "b".to_owned()),
-            ("#w", generation(grant.b)),
-            ("#me", call.writer.clone()),
-        ],
+        update: "SET v = v + :one, #w.#me = :void".to_owned(),
+        condition: "b = :b AND (attribute_not_exists(#w.#me) OR #w.#me < :seq)".to_owned(),
+        names: vec![("#w", generation(grant.b)), ("#me", call.writer.clone())],
         values: vec![
             (":one", Value::N(1)),
             (":b", number(grant.b)),
@@ -445,17 +419,9 @@ pub fn voiding(grant: &Grant, call: &Call, sequence: u64) -> Update {
 #[must_use]
 pub fn turn(grant: &Grant, hour: i64) -> Update {
     Update {
-        update: "SET #v = #v + :one, #b = :b1, #bh = :h, #bv = #v + :one, #wn = :e, #c = :e, #f = :e".to_owned(),
-        condition: "#b = :b".to_owned(),
-        names: vec![
-            ("#v", "v".to_owned()),
-            ("#b", "b".to_owned()),
-            ("#bh", "bh".to_owned()),
-            ("#bv", "bv".to_owned()),
-            ("#wn", generation(grant.b + 1)),
-            ("#c", "c".to_owned()),
-            ("#f", "f".to_owned()),
-        ],
+        update: "SET v = v + :one, b = :b1, bh = :h, bv = v + :one, #wn = :e, c = :e, f = :e".to_owned(),
+        condition: "b = :b".to_owned(),
+        names: vec![("#wn", generation(grant.b + 1))],
         values: vec![
             (":one", Value::N(1)),
             (":b", number(grant.b)),
@@ -475,27 +441,16 @@ pub fn turn(grant: &Grant, hour: i64) -> Update {
 #[must_use]
 pub fn change(grant: &Grant, before: Option<&Plan>, plan: &Plan, now: Time) -> Update {
     let mut write = turn(grant, now.hour());
-    let mut set = vec![" #pr = :pr", "#g = :e"];
-    write.names.push(("#g", "g".to_owned()));
-    write.condition.push_str(" AND #pr < :pr");
-    write.names.push(("#pr", "pr".to_owned()));
+    let mut set = vec![" pr = :pr", "g = :e"];
+    write.condition.push_str(" AND pr < :pr");
     write.values.push((":pr", Value::N(i64::try_from(plan.revision).unwrap_or(i64::MAX))));
     if grant.wk != plan.window_kind() {
-        set.extend([
-            "#ua = #u",
-            "#ea = #pe",
-            "#u = if_not_exists(#ub, :z)",
-            "#pe = if_not_exists(#eb, :npe)",
-            "#wk = :wk",
-        ]);
+        set.extend(["#ua = u", "#ea = pe", "u = if_not_exists(#ub, :z)", "pe = if_not_exists(#eb, :npe)", "wk = :wk"]);
         write.names.extend([
-            ("#u", "u".to_owned()),
-            ("#pe", "pe".to_owned()),
             ("#ua", format!("u{}", grant.wk)),
             ("#ea", format!("e{}", grant.wk)),
             ("#ub", format!("u{}", plan.window_kind())),
             ("#eb", format!("e{}", plan.window_kind())),
-            ("#wk", "wk".to_owned()),
         ]);
         write.values.extend([
             (":z", Value::N(0)),
@@ -510,8 +465,7 @@ pub fn change(grant: &Grant, before: Option<&Plan>, plan: &Plan, now: Time) -> U
         let ahead = i128::from((grant.t - from).max(0));
         let scaled = ahead * i128::from(rate.unit_us) / i128::from(then.unit_us.max(1));
         let most = i128::from(rate.burst) * i128::from(rate.unit_us);
-        set.push("#T = :t");
-        write.names.push(("#T", "T".to_owned()));
+        set.push("T = :t");
         write.values.push((":t", Value::N(from + i64::try_from(scaled.min(most)).unwrap_or(0))));
     }
     write.update.push(',');

@@ -115,24 +115,23 @@ pub fn moving(grant: &Grant) -> Update {
     let is_due = |key: &&String| read_period_key(key).is_some_and(|(hour, _)| hour < end);
     let mut entries: Vec<&String> = grant.p.keys().filter(is_due).collect();
     entries.sort();
-    let mut set = vec!["#v = #v + :one".to_owned()];
+    let mut set = vec!["v = v + :one".to_owned()];
     let mut remove = Vec::new();
-    let mut condition = "#sl = :sl AND #st = :sl AND #bh >= :end".to_owned();
-    let mut names = ["#v", "#sl", "#st", "#bh"].map(attribute).to_vec();
+    let mut condition = "sl = :sl AND st = :sl AND bh >= :end".to_owned();
+    let mut names = Vec::new();
     let mut values = vec![(":one", Value::N(1)), (":sl", Value::N(grant.sl)), (":end", Value::N(end))];
     if entries.len() <= ENTRIES.len() {
-        set.push("#sl = :end".to_owned());
+        set.push("sl = :end".to_owned());
     }
     if !entries.is_empty() {
         // Whoever else moves these entries moves the first one too.
-        condition.push_str(" AND attribute_exists(#p.#k0)");
-        names.extend(["#p", "#q", "#se", "#sq"].map(attribute));
+        condition.push_str(" AND attribute_exists(p.#k0)");
         values.push((":z", Value::N(0)));
     }
     for (name, key) in ENTRIES.iter().zip(entries) {
-        set.push(format!("#se.{name} = #p.{name}, #sq.{name} = if_not_exists(#q.{name}, :z)"));
-        remove.push(format!("#p.{name}, #q.{name}"));
-        names.push((name, key.clone()));
+        set.push(format!("se.{name} = p.{name}, sq.{name} = if_not_exists(q.{name}, :z)"));
+        remove.push(format!("p.{name}, q.{name}"));
+        names.push((*name, key.clone()));
     }
     let mut update = format!("SET {}", set.join(", "));
     if !remove.is_empty() {
@@ -142,18 +141,13 @@ pub fn moving(grant: &Grant) -> Update {
     Update { update, condition, names, values }
 }
 
-/// A name of an expression and the attribute of the same name.
-fn attribute(name: &'static str) -> (&'static str, String) {
-    (name, name.trim_start_matches('#').to_owned())
-}
-
 /// The write after a seal was told.
 #[must_use]
 pub fn told(grant: &Grant) -> Update {
     Update {
-        update: "SET #v = #v + :one, #st = :sl, #sa = #sa + :a, #sf = #sf + :f, #se = :e, #sq = :e".to_owned(),
-        condition: "#sl = :sl AND #st < :sl".to_owned(),
-        names: ["#v", "#sl", "#st", "#sa", "#sf", "#se", "#sq"].map(attribute).to_vec(),
+        update: "SET v = v + :one, st = :sl, sa = sa + :a, sf = sf + :f, se = :e, sq = :e".to_owned(),
+        condition: "sl = :sl AND st < :sl".to_owned(),
+        names: Vec::new(),
         values: vec![
             (":one", Value::N(1)),
             (":sl", Value::N(grant.sl)),
@@ -271,7 +265,7 @@ mod tests {
             let p = (0..entries).map(|n| (format!("{start}.{n}"), 1)).collect();
             let update = moving(&Grant { p, ..october() });
             check(&update);
-            assert_eq!(update.update.contains("#sl = :end"), entries <= ENTRIES.len());
+            assert_eq!(update.update.contains("sl = :end"), entries <= ENTRIES.len());
             assert!(update.update.len() + update.condition.len() < 4_000);
         }
         check(&told(&october()));

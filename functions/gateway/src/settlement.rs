@@ -82,18 +82,12 @@ pub(crate) fn counting(
     let mut raised = Vec::new();
     for ((counter, calls), (name, admitted, back)) in counts.iter().zip(COUNTERS) {
         names.push((name, format!("{counter}{suffix}")));
-        for (map, value, count) in [("#c", admitted, calls.admitted), ("#f", back, calls.back)] {
+        for (map, value, count) in [("c", admitted, calls.admitted), ("f", back, calls.back)] {
             if count > 0 {
                 raised.push(format!("{map}.{name} = if_not_exists({map}.{name}, :z) + {value}"));
                 values.push((value, number(count)));
             }
         }
-    }
-    if counts.values().any(|calls| calls.admitted > 0) {
-        names.push(("#c", "c".to_owned()));
-    }
-    if counts.values().any(|calls| calls.back > 0) {
-        names.push(("#f", "f".to_owned()));
     }
     raised.join(", ")
 }
@@ -105,45 +99,35 @@ pub fn settling(grant: &Grant, settled: &Settlement, writer: &str, sequence: u64
     let month = |period: &str| read_period_key(period).map(|(hour, _)| hour);
     let counted = &settled.counted;
     let suffix = if month(&counted.period) == month(&period_key(grant.bh, 0)) { "" } else { "-" };
-    let mut set = vec!["#v = #v + :one", "#w.#me = :seq"];
-    let mut condition = vec!["#b = :b", "#pe = :pe", "(attribute_not_exists(#w.#me) OR #w.#me < :seq)"];
-    let mut names = vec![
-        ("#v", "v".to_owned()),
-        ("#w", generation(grant.b)),
-        ("#me", writer.to_owned()),
-        ("#b", "b".to_owned()),
-        ("#pe", "pe".to_owned()),
-    ];
+    let mut set = vec!["v = v + :one", "#w.#me = :seq"];
+    let mut condition = vec!["b = :b", "pe = :pe", "(attribute_not_exists(#w.#me) OR #w.#me < :seq)"];
+    let mut names = vec![("#w", generation(grant.b)), ("#me", writer.to_owned())];
     let mut values =
         vec![(":one", Value::N(1)), (":seq", number(sequence)), (":b", number(grant.b)), (":pe", Value::N(grant.pe))];
     let counting = counting(&settled.counts, suffix, &mut names, &mut values);
     if !counting.is_empty() {
         set.push(&counting);
-        condition.push("attribute_exists(#p.#pk)");
-        names.extend([("#p", "p".to_owned()), ("#pk", counted.period.clone())]);
+        condition.push("attribute_exists(p.#pk)");
+        names.extend([("#pk", counted.period.clone())]);
         values.push((":z", Value::N(0)));
     }
     if settled.admitted > 0 {
-        set.extend(["#la = #la + :wt", "#p.#pk = #p.#pk + :wt"]);
-        names.push(("#la", "la".to_owned()));
+        set.extend(["la = la + :wt", "p.#pk = p.#pk + :wt"]);
         values.push((":wt", Value::N(settled.admitted)));
     }
     if settled.back > 0 {
-        set.extend(["#lf = #lf + :bk", "#q.#pk = if_not_exists(#q.#pk, :z) + :bk"]);
-        names.extend([("#lf", "lf".to_owned()), ("#q", "q".to_owned())]);
+        set.extend(["lf = lf + :bk", "q.#pk = if_not_exists(q.#pk, :z) + :bk"]);
         values.push((":bk", Value::N(settled.back)));
     }
     if settled.taken > 0 {
-        set.push("#lo = #lo - :tk");
-        names.push(("#lo", "lo".to_owned()));
+        set.push("lo = lo - :tk");
         values.push((":tk", Value::N(settled.taken)));
     }
     // New terms may have begun a window of the same end afresh: its use never falls below nothing.
     let is_open = (grant.wk.as_str(), grant.pe) == (counted.kind, counted.window);
     if is_open && settled.unused > 0 && grant.u >= settled.unused {
-        set.push("#u = #u - :un");
-        condition.push("#u >= :un");
-        names.push(("#u", "u".to_owned()));
+        set.push("u = u - :un");
+        condition.push("u >= :un");
         values.push((":un", Value::N(settled.unused)));
     }
     Update { update: format!("SET {}", set.join(", ")), condition: condition.join(" AND "), names, values }

@@ -50,7 +50,8 @@ const ASIDE_S: i64 = 7 * 24 * 3600;
 #[derive(Clone, Debug)]
 pub struct Store {
     table: Table,
-    /// The same client, which tries once and not for long: whether to try again is told by what a lost answer means.
+    /// The same client without retries and time-outs of its own: whether to try again is told by what a lost answer means, and one
+    /// timer around a try costs less than the SDK's.
     once: Client,
 }
 
@@ -111,9 +112,7 @@ impl Store {
     #[must_use]
     pub fn new(table: Table) -> Self {
         let config = table.client.config().to_builder();
-        let config = config
-            .retry_config(RetryConfig::standard().with_max_attempts(1))
-            .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(TRY).build());
+        let config = config.retry_config(RetryConfig::disabled()).timeout_config(TimeoutConfig::disabled());
         Self { once: Client::from_conf(config.build()), table }
     }
 
@@ -154,9 +153,9 @@ impl Store {
 
     /// Tries a conditional update of a grant once. Retrying is the caller's: only it knows what a lost answer means.
     pub async fn update(&self, grant: &str, update: &Update) -> Tried {
-        let names = update.names.iter().map(|(name, attribute)| ((*name).to_owned(), attribute.clone())).collect();
+        let names = || update.names.iter().map(|(name, attribute)| ((*name).to_owned(), attribute.clone())).collect();
         let values = update.values.iter().map(|(name, value)| ((*name).to_owned(), attribute(value))).collect();
-        let result = self
+        let sent = self
             .once
             .update_item()
             .table_name(&self.table.name)
@@ -164,13 +163,16 @@ impl Store {
             .key("sk", AttributeValue::S(GRANT_SK.to_owned()))
             .update_expression(&update.update)
             .condition_expression(&update.condition)
-            .set_expression_attribute_names(Some(names))
+            // DynamoDB refuses names that are none.
+            .set_expression_attribute_names((!update.names.is_empty()).then(names))
             .set_expression_attribute_values(Some(values))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ALL_OLD)
-            .send()
-            .await;
-        read(result)
+            .send();
+        match tokio::time::timeout(TRY, sent).await {
+            Ok(result) => read(result),
+            Err(_) => Tried::Ambiguous(format!("no answer within {TRY:?}")),
+        }
     }
 
     /// Tries until the update is applied or refused for good; `build` makes it anew from every image.
