@@ -4,6 +4,7 @@ use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
 use super::digest::Digests;
+use super::value::quote;
 use super::{
     ElementId, Facet, Format, Json, Name, Operation, Position, Scheme, SchemeId, Server, ServerId, Shape, Surface,
     Text, Type, TypeId, Words,
@@ -16,6 +17,8 @@ pub struct Builder {
     texts: HashSet<Text>,
     /// Plain types, by the hash of what they are: two of one hash are not shared, which nobody can tell from the surface's meaning.
     shared: HashMap<u64, TypeId>,
+    /// Where texts are written as JSON, to be looked up.
+    quoted: String,
 }
 
 fn narrow(length: usize) -> u32 {
@@ -27,7 +30,7 @@ impl Builder {
     #[must_use]
     pub fn new(format: Format) -> Self {
         let surface = Surface { format, positions: vec![Position::default()], ..Surface::default() };
-        Self { surface, texts: HashSet::default(), shared: HashMap::default() }
+        Self { surface, texts: HashSet::default(), shared: HashMap::default(), quoted: String::new() }
     }
 
     /// What the document says of itself: the version of the format, the title, its own version; empty where it says nothing.
@@ -62,6 +65,16 @@ impl Builder {
     /// A JSON value, kept once.
     pub fn json(&mut self, json: &Json) -> Json {
         Json(self.text(&json.0))
+    }
+
+    /// A text as a JSON value, kept once.
+    pub fn json_text(&mut self, text: &str) -> Json {
+        let mut quoted = std::mem::take(&mut self.quoted);
+        quoted.clear();
+        quote(text, &mut quoted);
+        let json = Json(self.text(&quoted));
+        self.quoted = quoted;
+        json
     }
 
     /// A new element, and where it stands. Its parent must be older.

@@ -280,11 +280,16 @@ impl Reader<'_, '_> {
 
     /// A JSON value.
     fn json(&mut self, at: At) -> Result<Json, Refused> {
+        // Nearly all are texts.
+        if let Kind::String(text) = self.docs.kind(at) {
+            self.count_value(at)?;
+            return Ok(self.builder.json_text(text));
+        }
         let value = self.value(at)?;
         Ok(self.builder.json(&Json::of(&value)))
     }
 
-    fn value(&mut self, at: At) -> Result<Value, Refused> {
+    fn count_value(&mut self, at: At) -> Result<(), Refused> {
         self.values += 1;
         if self.values > VALUES_MAX {
             let message = format!(
@@ -292,6 +297,11 @@ impl Reader<'_, '_> {
             );
             return Err(self.docs.refused("too-many-values", message, at));
         }
+        Ok(())
+    }
+
+    fn value(&mut self, at: At) -> Result<Value, Refused> {
+        self.count_value(at)?;
         Ok(match self.docs.kind(at) {
             Kind::Null | Kind::Alias => Value::Null,
             Kind::Bool(value) => Value::Bool(value),

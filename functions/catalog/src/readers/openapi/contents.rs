@@ -140,7 +140,7 @@ impl Reader<'_, '_> {
             input.presence = Presence::Required;
         }
         input.summary = self.summary(node);
-        input.deprecated = docs.is_true(node, "deprecated") || self.is_deprecated(described);
+        input.deprecated = docs.is_true(node, "deprecated") || self.said(described).1;
         Ok(Some(input))
     }
 

@@ -378,33 +378,35 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    /// Whether a field's schema says something of the field, by itself or by what it refers to or extends.
-    fn says(&self, at: At, key: &str, hops: u32) -> bool {
+    /// What a field's schema says of the field, by itself or by what it refers to or extends: its direction, and whether it is deprecated.
+    pub(super) fn said(&self, at: At) -> (Direction, bool) {
+        let [read_only, write_only, deprecated] = self.marks(at, 3);
+        let direction = match (read_only, write_only) {
+            (true, false) => Direction::ReadOnly,
+            (false, true) => Direction::WriteOnly,
+            _ => Direction::Both,
+        };
+        (direction, deprecated)
+    }
+
+    fn marks(&self, at: At, hops: u32) -> [bool; 3] {
         let docs = self.docs;
-        if docs.is_true(at, key) && (self.version >= Version::V31 || docs.get(at, "$ref").is_none()) {
-            return true;
-        }
+        let counts = self.version >= Version::V31 || docs.get(at, "$ref").is_none();
+        let mut marks = ["readOnly", "writeOnly", "deprecated"].map(|key| counts && docs.is_true(at, key));
         if hops == 0 {
-            return false;
+            return marks;
         }
         let target = match docs.reference(at) {
             Some((_, Target::Found(target))) => Some(target),
             _ => None,
         };
         let parts = docs.get(at, "allOf").into_iter().flat_map(|list| docs.items(list)).take(16);
-        target.into_iter().chain(parts).any(|part| self.says(part, key, hops - 1))
-    }
-
-    pub(super) fn direction(&self, at: At) -> Direction {
-        match (self.says(at, "readOnly", 3), self.says(at, "writeOnly", 3)) {
-            (true, false) => Direction::ReadOnly,
-            (false, true) => Direction::WriteOnly,
-            _ => Direction::Both,
+        for part in target.into_iter().chain(parts) {
+            for (mark, its) in marks.iter_mut().zip(self.marks(part, hops - 1)) {
+                *mark |= its;
+            }
         }
-    }
-
-    pub(super) fn is_deprecated(&self, at: At) -> bool {
-        self.says(at, "deprecated", 3)
+        marks
     }
 
     /// A schema's words, or those of what it refers to.

@@ -186,16 +186,24 @@ impl Keywords {
 
 /// A size: a whole number that is not negative. One that a program does not hold is no limit.
 pub(super) fn size(docs: &Documents<'_>, at: At) -> Option<u64> {
-    docs.number(at).and_then(|number| number.text().parse().ok())
+    match docs.kind(at) {
+        // As nearly all are written.
+        Kind::Number(text)
+            if text.starts_with(|first| matches!(first, '1'..='9')) && !text.contains(['.', 'e', 'E']) =>
+        {
+            text.parse().ok()
+        }
+        _ => docs.number(at).and_then(|number| number.text().parse().ok()),
+    }
 }
 
 impl Reader<'_, '_> {
     /// The kinds that a schema names; nothing where it names none.
     fn kinds(&mut self, at: At) -> Vec<JsonKind> {
         let docs = self.docs;
-        let names: Vec<At> = if docs.text(at).is_some() { vec![at] } else { docs.items(at).collect() };
+        let only = docs.text(at).is_some().then_some(at);
         let mut kinds = Vec::new();
-        for name in names {
+        for name in only.into_iter().chain(docs.items(at)) {
             kinds.push(match docs.text(name) {
                 Some("null") => JsonKind::Null,
                 Some("boolean") => JsonKind::Boolean,
@@ -367,14 +375,15 @@ impl Reader<'_, '_> {
                     Spot { parent: spot.parent, step: [&spot.step, "/properties/", &*escape(entry.key)].concat() };
                 let element = self.element(value, Some(entry.position), &here)?;
                 self.lifecycle(value, element);
+                let (direction, deprecated) = self.said(value);
                 let field = Field {
                     element,
                     name: self.text(entry.key),
                     ty: self.schema(value, &Spot { parent: element, step: String::new() })?,
                     presence: if is_required(entry.key) { Presence::Required } else { Presence::Optional },
                     summary: self.words_of(value),
-                    direction: self.direction(value),
-                    deprecated: self.is_deprecated(value),
+                    direction,
+                    deprecated,
                     default: None,
                     arguments: Vec::new(),
                 };
@@ -448,18 +457,9 @@ impl Reader<'_, '_> {
         parts: &mut Vec<TypeId>,
     ) -> Result<(), Refused> {
         let docs = self.docs;
-        let constant = keywords.constant.map(|at| (at, "/const".to_owned()));
-        let listed = if let Some(constant) = constant {
-            vec![constant]
-        } else {
-            let key = if keywords.values.is_some() { "enum" } else { "x-extensible-enum" };
-            let list = keywords.values.or(keywords.more_values);
-            list.into_iter()
-                .flat_map(|list| docs.items(list))
-                .enumerate()
-                .map(|(place, item)| (item, format!("/{key}/{place}")))
-                .collect()
-        };
+        let key = if keywords.values.is_some() { "enum" } else { "x-extensible-enum" };
+        let list = keywords.values.or(keywords.more_values).filter(|_| keywords.constant.is_none());
+        let listed = keywords.constant.into_iter().chain(list.into_iter().flat_map(|list| docs.items(list)));
         let only: Option<Vec<Json>> = match (keywords.constant, keywords.values) {
             (Some(_), Some(list)) => {
                 let items: Vec<At> = docs.items(list).collect();
@@ -470,7 +470,7 @@ impl Reader<'_, '_> {
         let mut values: Vec<EnumValue> = Vec::new();
         let mut known = foldhash::HashSet::default();
         let mut is_null = keywords.is_nullable(docs) && self.version < Version::V31;
-        for (item, step) in listed {
+        for (place, item) in listed.enumerate() {
             let fits = kinds.is_empty() || kinds.iter().any(|kind| fits(docs, item, *kind));
             if matches!(docs.kind(item), Kind::Null) {
                 is_null |= fits;
@@ -480,7 +480,11 @@ impl Reader<'_, '_> {
             if !fits || only.as_ref().is_some_and(|only| !only.contains(&value)) || !known.insert(value.clone()) {
                 continue;
             }
-            let element = self.element(item, None, &spot.then(&step))?;
+            let step = match keywords.constant {
+                Some(_) => [&spot.step, "/const"].concat(),
+                None => format!("{}/{key}/{place}", spot.step),
+            };
+            let element = self.element(item, None, &Spot { parent: spot.parent, step })?;
             values.push(EnumValue { element, value, summary: Words::default(), deprecated: false });
         }
         let open = keywords.more_values.is_some() && keywords.values.is_none() && keywords.constant.is_none();
