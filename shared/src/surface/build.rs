@@ -49,6 +49,9 @@ impl Builder {
 
     /// A text, kept once.
     pub fn text(&mut self, text: &str) -> Text {
+        if text.is_empty() {
+            return Text::default();
+        }
         if let Some(known) = self.texts.get(text) {
             return Arc::clone(known);
         }

@@ -12,11 +12,10 @@
 //!    the hash of that and its number. So a type's digest depends on what can be reached from it and nothing else.
 //! 5. The surface's digest is over its operations with their types' digests, and the set of digests of types that no operation reaches.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 
-use foldhash::HashMap;
-use ring::digest::{SHA256, digest};
+use foldhash::{HashMap, HashSet};
+use ring::digest::{Context, SHA256, digest};
 
 use super::packed::{Packed, Sink};
 use super::refine::{Child, Node, Run, arrange, refine};
@@ -28,9 +27,7 @@ pub struct Digest(pub [u8; 32]);
 
 impl Digest {
     fn of(bytes: &[u8]) -> Self {
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
-        Self(hash)
+        Self::from(digest(&SHA256, bytes))
     }
 
     /// Reads what it is shown as.
@@ -46,6 +43,14 @@ impl Digest {
             *byte = u8::from_str_radix(pair, 16).ok()?;
         }
         Some(Self(hash))
+    }
+}
+
+impl From<ring::digest::Digest> for Digest {
+    fn from(digest: ring::digest::Digest) -> Self {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest.as_ref());
+        Self(hash)
     }
 }
 
@@ -89,33 +94,35 @@ struct Form {
     runs: Vec<Run>,
 }
 
-fn combined(shape: Digest, mut children: Vec<Digest>, runs: &[Run]) -> Digest {
-    arrange(&mut children, runs);
-    let mut bytes = Vec::with_capacity(32 * (children.len() + 1));
-    bytes.extend_from_slice(&shape.0);
+fn combined(shape: Digest, children: &mut [Digest], runs: &[Run]) -> Digest {
+    arrange(children, runs);
+    let mut hash = Context::new(&SHA256);
+    hash.update(&shape.0);
     for child in children {
-        bytes.extend_from_slice(&child.0);
+        hash.update(&child.0);
     }
-    Digest::of(&bytes)
+    Digest::from(hash.finish())
 }
 
 fn types(forms: &[Form]) -> Vec<Digest> {
     let mut digests: Vec<Option<Digest>> = vec![None; forms.len()];
     let children = |id: u32| forms.get(id as usize).map_or(&[][..], |form| form.children.as_slice());
     // Leaves first: whoever is in a cycle, or reaches one, is left for later.
-    let mut cyclic = Vec::new();
-    for component in components(forms.len(), children) {
-        let [id] = component[..] else {
-            cyclic.extend(component);
-            continue;
+    let (mut cyclic, mut below) = (Vec::new(), Vec::new());
+    components(forms.len(), children, |component| {
+        let &[id] = component else {
+            cyclic.extend_from_slice(component);
+            return;
         };
-        let below: Option<Vec<Digest>> =
-            children(id).iter().map(|child| digests.get(*child as usize).copied().flatten()).collect();
-        match (below, forms.get(id as usize), digests.get_mut(id as usize)) {
-            (Some(below), Some(form), Some(place)) => *place = Some(combined(form.shape, below, &form.runs)),
+        below.clear();
+        below.extend(children(id).iter().map_while(|child| digests.get(*child as usize).copied().flatten()));
+        match (forms.get(id as usize), digests.get_mut(id as usize)) {
+            (Some(form), Some(place)) if below.len() == form.children.len() => {
+                *place = Some(combined(form.shape, &mut below, &form.runs));
+            }
             _ => cyclic.push(id),
         }
-    }
+    });
     if !cyclic.is_empty() {
         cycles(forms, &mut digests, &cyclic);
     }
@@ -127,11 +134,10 @@ fn nodes(forms: &[Form], digests: &[Option<Digest>], ids: &[u32]) -> (Vec<Node<D
     let places: HashMap<u32, u32> = ids.iter().copied().zip(0..).collect();
     let known = |id: u32| digests.get(id as usize).copied().flatten().unwrap_or_default();
     let forms = || ids.iter().filter_map(|id| forms.get(*id as usize));
-    let outside: BTreeSet<Digest> = forms()
-        .flat_map(|form| &form.children)
-        .filter(|child| !places.contains_key(child))
-        .map(|id| known(*id))
-        .collect();
+    let outside = forms().flat_map(|form| &form.children).filter(|child| !places.contains_key(child));
+    let outside: HashSet<Digest> = outside.map(|id| known(*id)).collect();
+    let mut outside: Vec<Digest> = outside.into_iter().collect();
+    outside.sort_unstable();
     let ranks: HashMap<Digest, u32> = outside.iter().copied().zip(0..).collect();
     let child = |id: &u32| match places.get(id) {
         Some(place) => Child::Node(*place),
@@ -142,7 +148,7 @@ fn nodes(forms: &[Form], digests: &[Option<Digest>], ids: &[u32]) -> (Vec<Node<D
         children: form.children.iter().map(child).collect(),
         runs: form.runs.clone(),
     };
-    (forms().map(node).collect(), outside.into_iter().collect())
+    (forms().map(node).collect(), outside)
 }
 
 /// The digests of types that are in cycles or reach some.
@@ -168,21 +174,19 @@ fn cycles(forms: &[Form], digests: &mut [Option<Digest>], ids: &[u32]) {
     let is_open = |id: u32| open.get(id as usize).copied().unwrap_or_default();
     let children =
         |id: u32| quotient.get(id as usize).filter(|_| is_open(id)).map_or(&[][..], |form| form.children.as_slice());
-    for component in components(forms.len(), children) {
-        match component[..] {
-            [id] if !is_open(id) || stand_in(id) != id => {}
-            [id] if !children(id).contains(&id) => {
-                let below = children(id)
-                    .iter()
-                    .map(|child| digests.get(*child as usize).copied().flatten().unwrap_or_default());
-                let below: Vec<Digest> = below.collect();
-                if let (Some(form), Some(place)) = (quotient.get(id as usize), digests.get_mut(id as usize)) {
-                    *place = Some(combined(form.shape, below, &form.runs));
-                }
+    let mut below = Vec::new();
+    components(forms.len(), children, |component| match *component {
+        [id] if !is_open(id) || stand_in(id) != id => {}
+        [id] if !children(id).contains(&id) => {
+            below.clear();
+            let known = |child: &u32| digests.get(*child as usize).copied().flatten().unwrap_or_default();
+            below.extend(children(id).iter().map(known));
+            if let (Some(form), Some(place)) = (quotient.get(id as usize), digests.get_mut(id as usize)) {
+                *place = Some(combined(form.shape, &mut below, &form.runs));
             }
-            _ => cycle(&quotient, digests, &component),
         }
-    }
+        _ => cycle(&quotient, digests, component),
+    });
     for id in ids {
         let digest = digests.get(stand_in(*id) as usize).copied().flatten();
         if let Some(place) = digests.get_mut(*id as usize) {
@@ -236,18 +240,18 @@ fn cycle(forms: &[Form], digests: &mut [Option<Digest>], ids: &[u32]) {
     }
 }
 
-/// The strongly connected components of a graph, those first that others lead to (Tarjan's algorithm, without recursion).
-fn components<'g>(count: usize, children: impl Fn(u32) -> &'g [u32]) -> Vec<Vec<u32>> {
+/// Finds the strongly connected components of a graph, those first that others lead to (Tarjan's algorithm, without recursion).
+fn components<'g>(count: usize, children: impl Fn(u32) -> &'g [u32], mut found: impl FnMut(&[u32])) {
     const UNSEEN: u32 = u32::MAX;
     let (mut index, mut low) = (vec![UNSEEN; count], vec![0_u32; count]);
     let mut on_stack = vec![false; count];
-    let (mut stack, mut found, mut counter) = (Vec::new(), Vec::new(), 0_u32);
+    let (mut stack, mut walk, mut counter) = (Vec::new(), Vec::new(), 0_u32);
     let at = |table: &[u32], id: u32| table.get(id as usize).copied().unwrap_or_default();
     for root in 0..u32::try_from(count).unwrap_or(u32::MAX) {
         if at(&index, root) != UNSEEN {
             continue;
         }
-        let mut walk: Vec<(u32, usize)> = vec![(root, 0)];
+        walk.push((root, 0));
         while let Some((id, next)) = walk.pop() {
             let place = id as usize;
             if next == 0 && at(&index, id) == UNSEEN {
@@ -274,13 +278,14 @@ fn components<'g>(count: usize, children: impl Fn(u32) -> &'g [u32]) -> Vec<Vec<
             let lowest = at(&low, id);
             if lowest == at(&index, id) {
                 let start = stack.iter().rposition(|on| *on == id).unwrap_or_default();
-                let component = stack.split_off(start);
-                for member in &component {
+                let component = stack.get(start..).unwrap_or_default();
+                for member in component {
                     if let Some(on_stack) = on_stack.get_mut(*member as usize) {
                         *on_stack = false;
                     }
                 }
-                found.push(component);
+                found(component);
+                stack.truncate(start);
             }
             if let Some((parent, _)) = walk.last()
                 && let Some(low) = low.get_mut(*parent as usize)
@@ -289,7 +294,6 @@ fn components<'g>(count: usize, children: impl Fn(u32) -> &'g [u32]) -> Vec<Vec<
             }
         }
     }
-    found
 }
 
 fn whole(surface: &Surface, forms: &[Form], types: &[Digest]) -> Digest {
@@ -307,9 +311,11 @@ fn whole(surface: &Surface, forms: &[Form], types: &[Digest]) -> Digest {
             walk.extend(&form.children);
         }
     }
-    let known: BTreeSet<&Digest> =
+    let known: HashSet<&Digest> =
         types.iter().zip(&reached).filter(|(_, reached)| **reached).map(|(digest, _)| digest).collect();
-    let others: BTreeSet<&Digest> = types.iter().filter(|digest| !known.contains(digest)).collect();
+    let mut others: Vec<&Digest> = types.iter().filter(|digest| !known.contains(digest)).collect();
+    others.sort_unstable();
+    others.dedup();
     meaning.number(others.len() as u64);
     meaning.bytes.extend(others.iter().flat_map(|digest| digest.0));
     Digest::of(&meaning.bytes)

@@ -369,6 +369,16 @@ impl Packed for Sequence {
     }
 }
 
+impl<T: Packed> Packed for Box<T> {
+    fn write<S: Sink>(&self, sink: &mut S) {
+        T::write(self, sink);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Unreadable> {
+        T::read(reader).map(Self::new)
+    }
+}
+
 impl<T: Packed> Packed for Option<T> {
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.list(self.as_slice(), true);

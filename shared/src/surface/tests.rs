@@ -62,7 +62,7 @@ impl Author<'_> {
     fn write(&mut self, plan: usize, depth: u32) -> Type {
         let element = self.builder.element(Position { line: depth, ..Position::default() });
         let shape = match self.plans[plan].clone() {
-            Plan::Text(max) => Shape::Scalar(Scalar { max_length: Some(max), ..Scalar::default() }),
+            Plan::Text(max) => Shape::Scalar(Box::new(Scalar { max_length: Some(max), ..Scalar::default() })),
             Plan::Record(fields) => {
                 let fields = (0..).zip(fields).map(|(place, (to, required)): (u32, _)| Field {
                     element: ElementId::NONE,
@@ -76,7 +76,7 @@ impl Author<'_> {
                     arguments: Vec::new(),
                 });
                 let fields = fields.collect();
-                Shape::Record(Record { fields: self.ordered(fields), ..Record::default() })
+                Shape::Record(Box::new(Record { fields: self.ordered(fields), ..Record::default() }))
             }
             Plan::Union(targets) => {
                 let variants =
@@ -308,7 +308,7 @@ fn words_and_positions_are_not_meaning_and_facets_are() {
             builder.facet(element, "protobuf.number", &Json::of_text(facet));
         }
         let summary = builder.words(summary);
-        let ty = builder.add(Type { element, name, summary, ..Type::of(Shape::Scalar(Scalar::default())) });
+        let ty = builder.add(Type { element, name, summary, ..Type::of(Shape::Scalar(Box::default())) });
         operation(&mut builder, ty);
         builder.finish().digest
     };
@@ -325,8 +325,8 @@ fn the_form_is_one_line_of_versioned_json() {
     let mut builder = Builder::new(Format::OpenApi);
     builder.about("3.1.0", "A \"b\"\n", "1");
     builder.file("api.yaml");
-    let text = builder.plain(Shape::Scalar(Scalar::default()));
-    assert_eq!(builder.plain(Shape::Scalar(Scalar::default())), text, "plain types are shared");
+    let text = builder.plain(Shape::Scalar(Box::default()));
+    assert_eq!(builder.plain(Shape::Scalar(Box::default())), text, "plain types are shared");
     operation(&mut builder, text);
     let surface = builder.finish();
     let digest = surface.digest;

@@ -78,11 +78,11 @@ pub enum Shape {
     /// Only null.
     Null,
     /// One value without parts.
-    Scalar(Scalar),
+    Scalar(Box<Scalar>),
     /// One of the values that are listed. A `const` is one of one value.
     Enum(Enum),
     /// Fields by name: an object of JSON, a message of protobuf, an object, interface or input of GraphQL, a complex type of XML Schema.
-    Record(Record),
+    Record(Box<Record>),
     /// Values in order: a list, or a tuple where [`List::prefix`] is not empty.
     List(List),
     /// Values by key where the format has a map of its own (protobuf's `map<string, T>`). JSON objects are [`Record`]s, whatever names they may have.

@@ -271,11 +271,13 @@ impl Reader<'_, '_> {
 
     /// Where a node is: at its own place, or at that of what it refers to.
     fn spot(&self, from: At, to: At, here: Spot) -> Spot {
-        if self.docs.canonical(from) == to && !self.docs.is_alias(from) {
-            here
-        } else {
-            Spot { parent: ElementId::NONE, step: self.docs.pointer(to) }
-        }
+        self.elsewhere(from, to).unwrap_or(here)
+    }
+
+    /// Where a node is that another one refers to; nothing where it is at its own place.
+    fn elsewhere(&self, from: At, to: At) -> Option<Spot> {
+        // An alias is not what it stands for.
+        (from != to).then(|| Spot { parent: ElementId::NONE, step: self.docs.pointer(to) })
     }
 
     /// A JSON value.

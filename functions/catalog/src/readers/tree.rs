@@ -218,6 +218,12 @@ impl<'t> Texts<'t> {
         text.get(start..start + length).unwrap_or_default()
     }
 
+    /// Whether a piece is this text.
+    #[inline]
+    fn is(self, piece: Piece, text: &str) -> bool {
+        piece.length as usize == text.len() && self.get(piece) == text
+    }
+
     fn entry(self, slot: Slot) -> Entry<'t> {
         Entry { key: self.get(slot.key), position: slot.position, value: slot.value }
     }
@@ -288,8 +294,7 @@ impl<'a> Tree<'a> {
 
     /// Adds a map whose values are already there.
     fn map(&mut self, slots: &[Slot], position: Position) -> Result<NodeId, Refused> {
-        self.check_keys(slots)?;
-        let marks = slots.iter().fold(0, |marks, slot| marks | mark(self.texts().get(slot.key)));
+        let marks = self.check_keys(slots)?;
         let (start, head) = (narrow(self.slots.len()), narrow(self.heads.len()));
         self.slots.extend_from_slice(slots);
         self.heads.push(Head { marks, start, length: narrow(slots.len()) });
@@ -359,8 +364,10 @@ impl<'a> Tree<'a> {
         self.slots.get(start..start + head.length as usize).unwrap_or_default()
     }
 
-    fn check_keys(&mut self, slots: &[Slot]) -> Result<(), Refused> {
+    /// The marks of a map's keys, none of which may be there twice.
+    fn check_keys(&mut self, slots: &[Slot]) -> Result<u64, Refused> {
         let texts = self.texts();
+        let mut marks = 0;
         let twice = |again: Slot, first: Position| {
             let key = quote(texts.get(again.key));
             Refused::new(
@@ -372,14 +379,20 @@ impl<'a> Tree<'a> {
         if slots.len() < INDEX_FROM {
             for (place, slot) in slots.iter().enumerate() {
                 let key = texts.get(slot.key);
-                if let Some(first) = slots.iter().take(place).find(|first| texts.get(first.key) == key) {
+                let mark = mark(key);
+                // A key whose mark is new was not there.
+                if marks & mark != 0
+                    && let Some(first) = slots.iter().take(place).find(|first| texts.is(first.key, key))
+                {
                     return Err(twice(*slot, first.position));
                 }
+                marks |= mark;
             }
-            return Ok(());
+            return Ok(marks);
         }
         let mut sorted: Vec<(&str, &Slot, u32)> =
             slots.iter().zip(0..).map(|(slot, place)| (texts.get(slot.key), slot, place)).collect();
+        marks = sorted.iter().fold(marks, |marks, (key, ..)| marks | mark(key));
         sorted.sort_unstable_by_key(|(key, _, place)| (*key, *place));
         let again = sorted.windows(2).filter_map(|pair| match pair {
             [(first, slot, _), (second, again, place)] if first == second => Some((place, **again, slot.position)),
@@ -390,7 +403,7 @@ impl<'a> Tree<'a> {
         }
         let index = sorted.into_iter().map(|(_, _, place)| place).collect();
         self.indexes.push((narrow(self.heads.len()), index));
-        Ok(())
+        Ok(marks)
     }
 
     /// The number of nodes.
@@ -441,35 +454,37 @@ impl<'a> Tree<'a> {
     }
 
     /// The entry of a map with this key.
-    #[inline]
     pub(crate) fn entry(&self, id: NodeId, key: &str) -> Option<Entry<'_>> {
+        self.slot(id, key).map(|slot| self.texts().entry(*slot))
+    }
+
+    #[inline]
+    fn slot(&self, id: NodeId, key: &str) -> Option<&Slot> {
         let Stored::Map(head) = self.nodes.get(self.target(id).index())?.stored else { return None };
         if self.heads.get(head as usize)?.marks & mark(key) == 0 { None } else { self.find(head, key) }
     }
 
-    fn find(&self, head: u32, key: &str) -> Option<Entry<'_>> {
+    fn find(&self, head: u32, key: &str) -> Option<&Slot> {
         let (texts, slots) = (self.texts(), self.slots_of(head));
-        let slot = if slots.len() < INDEX_FROM {
-            slots.iter().find(|slot| texts.get(slot.key) == key)?
-        } else {
-            let at = self.indexes.binary_search_by_key(&head, |(head, _)| *head).ok()?;
-            let (_, index) = self.indexes.get(at)?;
-            let key_of = |place: &u32| slots.get(*place as usize).map_or("", |slot| texts.get(slot.key));
-            let at = index.binary_search_by(|place| key_of(place).cmp(key)).ok()?;
-            slots.get(*index.get(at)? as usize)?
-        };
-        Some(texts.entry(*slot))
+        if slots.len() < INDEX_FROM {
+            return slots.iter().find(|slot| texts.is(slot.key, key));
+        }
+        let at = self.indexes.binary_search_by_key(&head, |(head, _)| *head).ok()?;
+        let (_, index) = self.indexes.get(at)?;
+        let key_of = |place: &u32| slots.get(*place as usize).map_or("", |slot| texts.get(slot.key));
+        let at = index.binary_search_by(|place| key_of(place).cmp(key)).ok()?;
+        slots.get(*index.get(at)? as usize)
     }
 
     /// The value of a map under this key.
     pub(crate) fn get(&self, id: NodeId, key: &str) -> Option<NodeId> {
-        self.entry(id, key).map(|entry| entry.value)
+        self.slot(id, key).map(|slot| slot.value)
     }
 
     /// The text of a string.
     pub(crate) fn text(&self, id: NodeId) -> Option<&str> {
-        match self.kind(id) {
-            Kind::String(text) => Some(text),
+        match self.nodes.get(self.target(id).index())?.stored {
+            Stored::String(piece) => Some(self.texts().get(piece)),
             _ => None,
         }
     }

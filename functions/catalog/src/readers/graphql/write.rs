@@ -157,14 +157,14 @@ impl<'a> Writer<'a, '_> {
                 let variants = entry.items.iter().map(|item| self.variant(element, item)).collect();
                 Shape::Union(Union { fits: Fits::Tagged, variants, discriminator: None })
             }
-            Defined::Input | Defined::Directive => Shape::Record(self.input(element, entry)),
+            Defined::Input | Defined::Directive => Shape::Record(Box::new(self.input(element, entry))),
             Defined::Object | Defined::Interface => {
                 let fields = entry.items.iter().map(|item| self.field(element, item)).collect();
                 let mut interfaces: Vec<TypeId> = entry.interfaces.iter().map(|name| self.named(name)).collect();
                 interfaces.sort_unstable();
                 interfaces.dedup();
                 let is_interface = entry.defined == Defined::Interface;
-                Shape::Record(Record { fields, interfaces, is_interface, ..Record::default() })
+                Shape::Record(Box::new(Record { fields, interfaces, is_interface, ..Record::default() }))
             }
         };
         let name = Name::Nominal(self.builder.text(entry.name.text));
@@ -183,7 +183,7 @@ impl<'a> Writer<'a, '_> {
         if entry.is_repeatable {
             self.builder.facet(element, "graphql.repeatable", &Json::of_bool(true));
         }
-        let shape = Shape::Record(self.input(element, entry));
+        let shape = Shape::Record(Box::new(self.input(element, entry)));
         let name = Name::Nominal(self.builder.text(&path));
         Type { element, name, summary: self.summary(entry.description), ..Type::of(shape) }
     }
@@ -330,5 +330,5 @@ fn built_in(name: &str) -> Shape {
         "String" | "ID" => (ScalarKind::String, ""),
         _ => (ScalarKind::Opaque, ""),
     };
-    Shape::Scalar(Scalar { kind, format: format.into(), ..Scalar::default() })
+    Shape::Scalar(Box::new(Scalar { kind, format: format.into(), ..Scalar::default() }))
 }

@@ -207,7 +207,7 @@ impl Reader<'_, '_> {
                 arguments: Vec::new(),
             });
         }
-        let ty = self.builder.add(Type { element, ..Type::of(Shape::Record(record)) });
+        let ty = self.builder.add(Type { element, ..Type::of(Shape::Record(Box::new(record))) });
         let mut types = self.named_media_types(operation, "consumes");
         types.retain(|media_type| media_type.contains("form"));
         if types.is_empty() {

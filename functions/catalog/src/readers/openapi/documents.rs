@@ -353,7 +353,7 @@ impl<'a> Documents<'a> {
 
     /// The value of a map under a key.
     pub(super) fn get(&self, at: At, key: &str) -> Option<At> {
-        self.entry(at, key).map(|entry| At { node: entry.value, ..at })
+        self.document(at.doc)?.tree.get(at.node, key).map(|node| At { node, ..at })
     }
 
     /// The text of a string.
@@ -550,5 +550,9 @@ fn join(base: &str, reference: &str) -> Option<String> {
 
 /// A key as one token of a JSON pointer (RFC 6901).
 pub(super) fn escape(key: &str) -> Cow<'_, str> {
-    if key.contains(['~', '/']) { Cow::Owned(key.replace('~', "~0").replace('/', "~1")) } else { Cow::Borrowed(key) }
+    if key.bytes().any(|byte| matches!(byte, b'~' | b'/')) {
+        Cow::Owned(key.replace('~', "~0").replace('/', "~1"))
+    } else {
+        Cow::Borrowed(key)
+    }
 }

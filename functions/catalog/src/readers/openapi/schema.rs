@@ -37,8 +37,8 @@ impl Reader<'_, '_> {
         if is_referred {
             return Ok(self.referred(inner));
         }
-        let own = self.spot(at, inner, spot.clone());
-        let ty = self.schema_type(inner, &own, false)?;
+        let elsewhere = self.elsewhere(at, inner);
+        let ty = self.schema_type(inner, elsewhere.as_ref().unwrap_or(spot), false)?;
         Ok(self.builder.share(ty))
     }
 
@@ -107,31 +107,34 @@ impl Reader<'_, '_> {
         }
         let keywords = Keywords::of(docs, at);
         let mut ty = Type::of(Shape::Any);
-        let mut spot = spot.clone();
-        if is_named || keywords.has_elements() {
-            ty.element = self.element(at, None, &spot)?;
+        let inside;
+        let spot = if is_named || keywords.has_elements() {
+            ty.element = self.element(at, None, spot)?;
             ty.summary = self.summary(at);
-            spot = Spot { parent: ty.element, step: String::new() };
-        }
+            inside = Spot { parent: ty.element, step: String::new() };
+            &inside
+        } else {
+            spot
+        };
         let mut parts = Vec::new();
         if let Some((text, target)) = docs.reference(at) {
             match target {
                 Target::Found(target) => parts.push(self.referred(target)),
-                Target::Dangling | Target::Outside => parts.push(self.unresolved(text, at, &spot)?),
+                Target::Dangling | Target::Outside => parts.push(self.unresolved(text, at, spot)?),
             }
             if self.version < Version::V31 {
                 ty.shape = intersection(parts);
                 return Ok(ty);
             }
         }
-        self.own_shape(&keywords, &spot, &mut ty, &mut parts)?;
-        self.combined(at, &keywords, &spot, &mut ty, parts)?;
-        ty.residuals = self.residuals(&keywords, &spot)?;
-        self.facets(at, &keywords, ty.element)?;
+        self.own_shape(&keywords, spot, &mut ty, &mut parts)?;
+        self.combined(at, &keywords, spot, &mut ty, parts)?;
+        ty.residuals = self.residuals(&keywords, spot)?;
+        self.facets(&keywords, ty.element)?;
         if let Some(default) = keywords.default {
             ty.default = Some(self.json(default)?);
         }
-        ty.deprecated = docs.is_true(at, "deprecated");
+        ty.deprecated = keywords.deprecated.is_some_and(|at| matches!(docs.kind(at), Kind::Bool(true)));
         Ok(ty)
     }
 
@@ -357,16 +360,16 @@ impl Reader<'_, '_> {
     }
 
     /// What only OpenAPI knows of a schema.
-    fn facets(&mut self, at: At, keywords: &Keywords, element: ElementId) -> Result<(), Refused> {
+    fn facets(&mut self, keywords: &Keywords, element: ElementId) -> Result<(), Refused> {
         if element == ElementId::NONE {
             return Ok(());
         }
-        for (key, facet) in [
-            ("xml", "openapi.xml"),
-            ("contentEncoding", "openapi.content-encoding"),
-            ("contentMediaType", "openapi.content-media-type"),
+        for (value, facet) in [
+            (keywords.xml, "openapi.xml"),
+            (keywords.content_encoding, "openapi.content-encoding"),
+            (keywords.content_media_type, "openapi.content-media-type"),
         ] {
-            if let Some(value) = self.docs.get(at, key) {
+            if let Some(value) = value {
                 let value = self.json(value)?;
                 self.builder.facet(element, facet, &value);
             }

@@ -2,7 +2,7 @@
 
 use shared::surface::{
     Bound, Decimal, Dependent, ElementId, Enum, EnumValue, Field, Json, List, Pattern, Presence, Record, Scalar,
-    ScalarKind, Sequence, Shape, Type, TypeId, Union, Variant, Words,
+    ScalarKind, Sequence, Shape, Text, Type, TypeId, Union, Variant, Words,
 };
 
 use super::documents::{At, Documents};
@@ -11,7 +11,7 @@ use crate::readers::tree::Kind;
 use crate::readers::{Refused, quote};
 
 /// The kinds of JSON that a schema names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum JsonKind {
     Null,
     Boolean,
@@ -22,6 +22,40 @@ pub(super) enum JsonKind {
     Object,
     /// Swagger's `file`.
     File,
+}
+
+/// Kinds that a schema names, each once and in order.
+#[derive(Clone, Copy, Debug, Default)]
+struct Kinds(u8);
+
+impl Kinds {
+    fn insert(&mut self, kind: JsonKind) {
+        self.0 |= 1 << kind as u8;
+    }
+
+    fn has(self, kind: JsonKind) -> bool {
+        self.0 & 1 << kind as u8 != 0
+    }
+
+    fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    fn iter(self) -> impl Iterator<Item = JsonKind> {
+        [
+            JsonKind::Null,
+            JsonKind::Boolean,
+            JsonKind::Integer,
+            JsonKind::Number,
+            JsonKind::String,
+            JsonKind::Array,
+            JsonKind::Object,
+            JsonKind::File,
+        ]
+        .into_iter()
+        // Every integer is a number.
+        .filter(move |kind| self.has(*kind) && !(*kind == JsonKind::Integer && self.has(JsonKind::Number)))
+    }
 }
 
 macro_rules! keywords {
@@ -36,7 +70,9 @@ macro_rules! keywords {
             pub(super) fn of(docs: &Documents<'_>, at: At) -> Self {
                 let mut keywords = Self::default();
                 for entry in docs.entries(at) {
-                    match &*entry.key {
+                    match entry.key {
+                        // As often as any keyword, and looked at where words are.
+                        "description" | "example" | "title" | "$ref" => {}
                         $($key => keywords.$field = Some(at.value(entry)),)*
                         _ => {}
                     }
@@ -97,6 +133,7 @@ keywords! {
     content_media_type = "contentMediaType",
     content_schema = "contentSchema",
     xml = "xml",
+    deprecated = "deprecated",
 }
 
 impl Keywords {
@@ -199,12 +236,12 @@ pub(super) fn size(docs: &Documents<'_>, at: At) -> Option<u64> {
 
 impl Reader<'_, '_> {
     /// The kinds that a schema names; nothing where it names none.
-    fn kinds(&mut self, at: At) -> Vec<JsonKind> {
+    fn kinds(&mut self, at: At) -> Kinds {
         let docs = self.docs;
         let only = docs.text(at).is_some().then_some(at);
-        let mut kinds = Vec::new();
+        let mut kinds = Kinds::default();
         for name in only.into_iter().chain(docs.items(at)) {
-            kinds.push(match docs.text(name) {
+            kinds.insert(match docs.text(name) {
                 Some("null") => JsonKind::Null,
                 Some("boolean") => JsonKind::Boolean,
                 Some("integer") => JsonKind::Integer,
@@ -220,11 +257,6 @@ impl Reader<'_, '_> {
                 }
             });
         }
-        kinds.sort_unstable();
-        kinds.dedup();
-        if kinds.contains(&JsonKind::Number) {
-            kinds.retain(|kind| *kind != JsonKind::Integer);
-        }
         kinds
     }
 
@@ -238,25 +270,25 @@ impl Reader<'_, '_> {
     ) -> Result<(), Refused> {
         let kinds = keywords.kinds.map(|at| self.kinds(at)).unwrap_or_default();
         if keywords.values.is_some() || keywords.constant.is_some() || keywords.more_values.is_some() {
-            return self.listed(keywords, &kinds, spot, ty, parts);
+            return self.listed(keywords, kinds, spot, ty, parts);
         }
         let mut shapes = Vec::new();
-        for kind in &kinds {
+        for kind in kinds.iter() {
             match kind {
                 JsonKind::Null => {}
-                JsonKind::Object => shapes.push(Shape::Record(self.record(keywords, spot)?)),
+                JsonKind::Object => shapes.push(Shape::Record(Box::new(self.record(keywords, spot)?))),
                 JsonKind::Array => shapes.push(Shape::List(self.list(keywords, spot)?)),
-                kind => shapes.push(self.scalar(keywords, *kind)),
+                kind => shapes.push(self.scalar(keywords, kind)),
             }
         }
-        let is_null = kinds.contains(&JsonKind::Null);
+        let is_null = kinds.has(JsonKind::Null);
         if !kinds.is_empty() {
-            self.strays(keywords, &kinds, spot, parts)?;
+            self.strays(keywords, kinds, spot, parts)?;
         }
         if kinds.is_empty() {
             // Without a type, each keyword speaks of its own kind only.
             if keywords.has_object(self.docs) {
-                shapes.push(Shape::Record(self.record(keywords, spot)?));
+                shapes.push(Shape::Record(Box::new(self.record(keywords, spot)?)));
             }
             if keywords.has_list() {
                 shapes.push(Shape::List(self.list(keywords, spot)?));
@@ -300,25 +332,23 @@ impl Reader<'_, '_> {
     fn strays(
         &mut self,
         keywords: &Keywords,
-        kinds: &[JsonKind],
+        kinds: Kinds,
         spot: &Spot,
         parts: &mut Vec<TypeId>,
     ) -> Result<(), Refused> {
-        let named = |some: &[JsonKind]| some.iter().any(|kind| kinds.contains(kind));
+        let named = |some: &[JsonKind]| some.iter().any(|kind| kinds.has(*kind));
         let mut shapes = Vec::new();
         if keywords.has_object(self.docs) && !named(&[JsonKind::Object]) {
-            shapes.push(Shape::Record(self.record(keywords, spot)?));
+            shapes.push(Shape::Record(Box::new(self.record(keywords, spot)?)));
         }
         if keywords.has_list() && !named(&[JsonKind::Array]) {
             shapes.push(Shape::List(self.list(keywords, spot)?));
         }
         if keywords.has_number() && !named(&[JsonKind::Integer, JsonKind::Number]) {
-            let Shape::Scalar(scalar) = self.scalar(keywords, JsonKind::Number) else { return Ok(()) };
-            shapes.push(Shape::Scalar(Scalar { format: self.text(""), ..scalar }));
+            shapes.push(self.limits(keywords, JsonKind::Number));
         }
         if keywords.has_string() && !named(&[JsonKind::String, JsonKind::File]) {
-            let Shape::Scalar(scalar) = self.scalar(keywords, JsonKind::String) else { return Ok(()) };
-            shapes.push(Shape::Scalar(Scalar { format: self.text(""), ..scalar }));
+            shapes.push(self.limits(keywords, JsonKind::String));
         }
         for shape in shapes {
             parts.push(self.builder.share(Type { implied: true, ..Type::of(shape) }));
@@ -335,7 +365,7 @@ impl Reader<'_, '_> {
             JsonKind::File => ScalarKind::Bytes,
             _ => ScalarKind::String,
         };
-        let mut scalar = Scalar { kind, ..Scalar::default() };
+        let mut scalar = Box::new(Scalar { kind, ..Scalar::default() });
         if let Some(format) = keywords.format.and_then(|at| docs.text(at)) {
             scalar.format = self.text(format);
         }
@@ -356,6 +386,15 @@ impl Reader<'_, '_> {
             ScalarKind::Boolean | ScalarKind::Opaque => {}
         }
         Shape::Scalar(scalar)
+    }
+
+    /// A scalar's limits without its format.
+    fn limits(&mut self, keywords: &Keywords, kind: JsonKind) -> Shape {
+        let mut shape = self.scalar(keywords, kind);
+        if let Shape::Scalar(scalar) = &mut shape {
+            scalar.format = Text::default();
+        }
+        shape
     }
 
     fn record(&mut self, keywords: &Keywords, spot: &Spot) -> Result<Record, Refused> {
@@ -451,7 +490,7 @@ impl Reader<'_, '_> {
     fn listed(
         &mut self,
         keywords: &Keywords,
-        kinds: &[JsonKind],
+        kinds: Kinds,
         spot: &Spot,
         ty: &mut Type,
         parts: &mut Vec<TypeId>,
@@ -471,7 +510,7 @@ impl Reader<'_, '_> {
         let mut known = foldhash::HashSet::default();
         let mut is_null = keywords.is_nullable(docs) && self.version < Version::V31;
         for (place, item) in listed.enumerate() {
-            let fits = kinds.is_empty() || kinds.iter().any(|kind| fits(docs, item, *kind));
+            let fits = kinds.is_empty() || kinds.iter().any(|kind| fits(docs, item, kind));
             if matches!(docs.kind(item), Kind::Null) {
                 is_null |= fits;
                 continue;
@@ -494,18 +533,12 @@ impl Reader<'_, '_> {
             let shape = Shape::Enum(Enum { values, open });
             if is_null { Shape::Nullable(self.builder.add(Type::of(shape))) } else { shape }
         };
-        let mut limits = Vec::new();
-        if keywords.has_string() {
-            limits.push(self.scalar(keywords, JsonKind::String));
-        }
-        if keywords.has_number() {
-            limits.push(self.scalar(keywords, JsonKind::Number));
-        }
-        for mut limit in limits {
-            if let Shape::Scalar(scalar) = &mut limit {
-                scalar.format = self.text("");
+        for (is_limited, kind) in [(keywords.has_string(), JsonKind::String), (keywords.has_number(), JsonKind::Number)]
+        {
+            if is_limited {
+                let limits = self.limits(keywords, kind);
+                parts.push(self.builder.share(Type { implied: true, ..Type::of(limits) }));
             }
-            parts.push(self.builder.share(Type { implied: true, ..Type::of(limit) }));
         }
         ty.shape = shape;
         Ok(())

@@ -115,7 +115,7 @@ impl Author<'_> {
             *is_text |= kind == ScalarKind::String;
             let format = self.builder.text(name);
             return (
-                self.builder.plain(Shape::Scalar(Scalar { kind, format, ..Scalar::default() })),
+                self.builder.plain(Shape::Scalar(Box::new(Scalar { kind, format, ..Scalar::default() }))),
                 Kind::Scalar(kind),
             );
         }

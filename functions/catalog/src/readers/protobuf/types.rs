@@ -227,7 +227,7 @@ impl<'f> Author<'f> {
                 record.fields.push(made);
             }
         }
-        Type { element, deprecated, ..self.ty(&def.name, &ast.head, Shape::Record(record)) }
+        Type { element, deprecated, ..self.ty(&def.name, &ast.head, Shape::Record(Box::new(record))) }
     }
 
     fn ty(&mut self, name: &str, head: &Head<'_>, shape: Shape) -> Type {
