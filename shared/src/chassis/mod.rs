@@ -124,7 +124,8 @@ pub fn clock() -> Time {
     Time::from_ms(jiff::Timestamp::now().as_millisecond())
 }
 
-/// Sets up the log: flat JSON, one object a line, at the level that `RUST_LOG` says (`info` when it says nothing).
+/// Sets up the log: flat JSON, one object a line, at the level that `RUST_LOG` says (`info` when it says nothing). What is below `info` is not in
+/// binaries of the release profile.
 pub fn telemetry() {
     telemetry::start();
 }

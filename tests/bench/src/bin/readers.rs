@@ -1,7 +1,7 @@
 //! Our readers beside their formats' own tools: `cargo bench-readers`, with `--times 7` and `--write` to put the table into the README.
 //!
 //! Every run is a process of its own, which says what it took from the bytes (in a file) to the result: the start of a language's runtime is no part of the time, but
-//! its memory is. Ours are built with the profile `local`; as they are deployed (smaller, not faster) they take about as long: see the README.
+//! its memory is. Ours are built as they are deployed.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

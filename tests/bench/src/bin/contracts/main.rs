@@ -5,7 +5,7 @@
 //! - [`http`]: a comparison over HTTP, through the functions `contracts` and `catalog` on the local cloud.
 //! - [`check`]: a check of a document with 10,000 callers, through `contracts`, `catalog` and `usage`.
 //!
-//! Ours are built with the profile `local`, and so are the functions; `DOORWAY_BINARIES=target/release` takes those that are deployed, where they are built.
+//! Engine and functions are built as they are deployed.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -115,7 +115,7 @@ fn main() -> ExitCode {
         say("skipped: the documents of the corpora, which are absent; documents of ours stand for them");
     }
     let served = if http || check {
-        let binaries = workspace::build(Profile::Local).unwrap_or_else(|error| panic!("{error}"));
+        let binaries = workspace::build(Profile::Release).unwrap_or_else(|error| panic!("{error}"));
         // First, because it takes minutes until all callers are there, and a machine need not be quiet before.
         let checked = if check { check::figures(&binaries, times) } else { Vec::new() };
         let compared = if http { http::figures(&binaries, times) } else { Vec::new() };
