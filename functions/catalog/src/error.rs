@@ -34,6 +34,16 @@ pub(crate) enum Error {
     Problem(Problem),
 }
 
+impl Error {
+    /// A request names a service that is not there.
+    pub(crate) fn no_service(name: impl std::fmt::Display) -> Self {
+        Self::State {
+            pointer: Some("/service"),
+            detail: format!("Your organization has no service `{name}`: make it first."),
+        }
+    }
+}
+
 impl From<Problem> for Error {
     fn from(problem: Problem) -> Self {
         Self::Problem(problem)

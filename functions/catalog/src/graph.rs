@@ -158,8 +158,11 @@ pub fn assemble(
     let mut missing = missing;
     let owned = owned(services);
     let without_owner = apis.iter().filter(|api| is_without_owner(&owned, api)).map(|api| api.slug.clone()).collect();
+    // A service that is gone is none; whether one is gone is known where all of them are.
+    let slugs: BTreeSet<&Slug> = services.iter().map(|service| &service.slug).collect();
+    let is_there = |slug: &Slug| slugs.contains(slug) || services.len() >= SERVICES_MAX;
+    let mut calls = calls(own, subscribed, is_there, &mut missing);
     let (services, apis) = (services.iter().map(service).collect(), apis.iter().map(api).collect());
-    let mut calls = calls(own, subscribed, &mut missing);
     if calls.len() > CALLS_MAX {
         missing.push(format!("Only the {CALLS_MAX} callers with the most calls are shown, of {}.", calls.len()));
         calls.truncate(CALLS_MAX);
@@ -183,13 +186,18 @@ fn api(api: &Api) -> GraphApi {
     GraphApi { id: api.id, slug: api.slug.clone(), name: api.name.clone(), service }
 }
 
-fn calls(own: &Slug, subscribed: &[Subscribed], missing: &mut Vec<String>) -> Vec<GraphCall> {
+fn calls(
+    own: &Slug,
+    subscribed: &[Subscribed],
+    is_there: impl Fn(&Slug) -> bool,
+    missing: &mut Vec<String>,
+) -> Vec<GraphCall> {
     let mut sums: BTreeMap<(Calling, ApiId), GraphCall> = BTreeMap::new();
     let mut nameless = 0_u32;
     for from in subscribed {
         let other = |slug: &Slug| Some(slug).filter(|slug| *slug != own).cloned();
         let caller = match &from.service {
-            Some(service) if from.organization == *own => Calling::Service(service.clone()),
+            Some(service) if from.organization == *own && is_there(service) => Calling::Service(service.clone()),
             _ => Calling::App(from.app),
         };
         for called in &from.apis {

@@ -37,7 +37,7 @@ struct Schemas;
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(<Schemas as utoipa::OpenApi>::openapi())
         .routes(routes!(services::create_service, services::list_services))
-        .routes(routes!(services::get_service, services::update_service))
+        .routes(routes!(services::get_service, services::update_service, services::delete_service))
         .routes(routes!(graph::get_graph))
         .routes(routes!(apis::create_api, apis::list_apis))
         .routes(routes!(apis::get_api, apis::update_api))

@@ -6,7 +6,7 @@
 //! | `ORG#{organization}` | `SHOWN#{slug}` | the API once more, while the public side may show it |
 //! | `ORG#{organization}` | `COUNTER` | how many APIs were ever made |
 //! | `SLUG#{organization's slug}` | `ORG` | the organization's id |
-//! | `{api or service id}` | `NAME` | where it is |
+//! | `{api or service id}` | `NAME` | where it is; of a service also how often an API began to name it |
 //! | `{api id}` | `VERSION#{number}` | a version |
 //! | `{api id}` | `LABEL#{name}` | the number of the version of that name |
 //! | `{api id}` | `COUNTER` | how many versions there are, and which one the search goes over, with its title |

@@ -124,19 +124,20 @@ fn what_is_left_out_is_said() {
 fn a_diagram_names_everything_by_numbers_and_keeps_foreign_texts_in_their_quotes() {
     let forecasting = service("forecasting", "Forecasting <b>&lt;\"x\"", Some("Team | Sky"));
     let apis = [api(WEATHER, "weather", Some(&forecasting))];
-    let graph = assemble(&"acme".parse().unwrap(), &[forecasting], &apis, &told(), Vec::new());
+    let services = [forecasting, service("planner", "Planner", None)];
+    let graph = assemble(&"acme".parse().unwrap(), &services, &apis, &told(), Vec::new());
     assert_eq!(
         mermaid(&graph),
         "flowchart LR
   n0[\"Forecasting  b  lt  x  - Team   Sky\"]
-  n1([\"weather\"])
-  n2{{\"beta:     click n0 href  javascript:alert 1\"}}
-  n3[\"planner\"]
+  n1[\"Planner\"]
+  n2([\"weather\"])
+  n3{{\"beta:     click n0 href  javascript:alert 1\"}}
   n4([\"globe: maps\"])
-  n0 -->|offers| n1
-  n2 -.->|9 calls| n1
-  n3 -.->|7 calls| n1
-  n3 -.->|1 calls| n4
+  n0 -->|offers| n2
+  n3 -.->|9 calls| n2
+  n1 -.->|7 calls| n2
+  n1 -.->|1 calls| n4
 "
     );
 }

@@ -65,10 +65,7 @@ fn cors(mut cors: Cors) -> Result<Cors, Problem> {
 }
 
 async fn service(app: &AppState, owner: OrganizationId, name: &ServiceName) -> Result<ServiceRef, Problem> {
-    let service = app.store.service(owner, name).await?.ok_or_else(|| Error::State {
-        pointer: Some("/service"),
-        detail: format!("Your organization has no service `{name}`: make it first."),
-    })?;
+    let service = app.store.service(owner, name).await?.ok_or_else(|| Error::no_service(name))?;
     Ok(ServiceRef { id: service.id, slug: service.slug })
 }
 

@@ -1,6 +1,7 @@
 //! `/v1/catalog/services`.
 
 use axum::extract::State;
+use http::StatusCode;
 use serde::Deserialize;
 use shared::chassis::extract::{Caller, Idempotency, IfMatch, Json, Now, Path, Query};
 use shared::chassis::reply::Reply;
@@ -108,6 +109,19 @@ pub(super) async fn get_service(
 ) -> Result<Reply, Problem> {
     let service = app.store.service(caller.organization.id, &service).await?.ok_or(Error::NotFound)?;
     revised(&service, service.revision)
+}
+
+/// Removes a service that offers no API any more. Apps that say they are it are apps without a service from then on.
+#[utoipa::path(delete, path = "/v1/catalog/services/{service}", operation_id = "delete_service", tag = "services", security(("token" = ["catalog:write"])),
+    params(("service" = ServiceName, Path)), responses((status = 204, description = "It is gone.")))]
+pub(super) async fn delete_service(
+    caller: Caller<needs::CatalogWrite>,
+    Now(now): Now,
+    State(app): State<AppState>,
+    Path(service): Path<ServiceName>,
+) -> Result<StatusCode, Problem> {
+    app.store.delete_service(caller.organization.id, &service, now).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// A change of a service: what is left out stays; `null` removes.

@@ -13,6 +13,7 @@ use shared::slug::{Name, Slug};
 use shared::text::Label;
 
 use super::search::change_api;
+use super::services::OFFERS;
 use super::{ATTEMPTS_MAX, OrganizationRow, Place, Store, Writer, organization};
 use crate::domain::{Api, Cors, HttpUrl, ServiceRef};
 use crate::error::Error;
@@ -81,6 +82,9 @@ impl Store {
             }
             transaction
                 .put("slug", Row::new(format!("SLUG#{}", owner.slug), "ORG", &OrganizationRow { id: owner.id })?)?;
+            if let Some(service) = &api.service {
+                self.offer(&mut transaction, service)?;
+            }
             change_api(&mut transaction, None, (&api, ""))?;
             transaction.emit(&pk, &api_state(&api), writer.now)?;
             transaction.remember(writer.idempotency, &reply)?;
@@ -88,6 +92,7 @@ impl Store {
                 Commit::Done => return Ok(reply),
                 Commit::Replay(reply) => return Ok(reply),
                 Commit::Refused { label: "counter", .. } => {}
+                Commit::Refused { label: OFFERS, .. } => return Err(gone(&api)),
                 Commit::Refused { .. } => {
                     return Err(Error::Taken {
                         pointer: "/slug",
@@ -109,6 +114,9 @@ impl Store {
         for _ in 0..ATTEMPTS_MAX {
             let mut transaction = self.table.transaction();
             put_api(&mut transaction, api, writer)?;
+            if let Some(service) = api.service.as_ref().filter(|_| before.service != api.service) {
+                self.offer(&mut transaction, service)?;
+            }
             if before.name != api.name {
                 // The title that is searched with the name must not change meanwhile.
                 let counter = self.counter(api.id).await?;
@@ -120,6 +128,7 @@ impl Store {
                 Commit::Done => return Ok(reply),
                 Commit::Replay(reply) => return Ok(reply),
                 Commit::Refused { label: "counter", .. } => {}
+                Commit::Refused { label: OFFERS, .. } => return Err(gone(api)),
                 Commit::Refused { .. } => return Err(Error::Stale),
             }
         }
@@ -173,6 +182,11 @@ impl Store {
         let pk = organization(owner);
         self.seen((&pk, "SHOWN#"), page, |api: &Api| api.is_visible_to(caller), |api| shown_row(&api.slug)).await
     }
+}
+
+/// The service that an API names ended in the meantime.
+fn gone(api: &Api) -> Error {
+    Error::no_service(api.service.as_ref().map_or("", |service| service.slug.as_str()))
 }
 
 fn shown_row(slug: &Slug) -> String {

@@ -21,7 +21,7 @@ use crate::domain::words::{self, Class};
 use crate::domain::{Api, Version};
 
 pub(crate) use find::{Hit, Question, Thing};
-pub(super) use named::{change_api, change_service};
+pub(super) use named::{change_api, change_service, forget_service};
 
 /// What stands in the place of a version in the row of an API or a service.
 const NO_VERSION: &str = "-";

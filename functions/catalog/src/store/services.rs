@@ -1,16 +1,33 @@
 //! Services.
 
 use shared::chassis::reply::Reply;
-use shared::chassis::table::{Row, Slice, StoreError};
-use shared::chassis::transaction::Commit;
+use shared::chassis::table::{ALL_OLD, Row, Slice, StoreError};
+use shared::chassis::transaction::{Commit, Transaction};
+use shared::event::ServiceState;
 use shared::id::{OrganizationId, Service as ServiceKind};
-use shared::slug::Name;
+use shared::slug::{Name, Slug};
+use shared::time::Time;
 
-use super::search::change_service;
-use super::{Place, Store, Writer, organization};
-use crate::domain::Service;
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
+use serde::{Deserialize, Serialize};
+
+use super::search::{change_service, forget_service};
+use super::{ATTEMPTS_MAX, Store, Writer, organization};
+use crate::domain::{Service, ServiceRef};
 use crate::error::Error;
 use crate::events::service_state;
+
+/// What a write is called that requires a service.
+pub(super) const OFFERS: &str = "offers";
+
+/// Where a service is. The revision is raised by every API that begins to be offered by it, so that no service goes while one does.
+#[derive(Serialize, Deserialize)]
+struct Place {
+    organization: OrganizationId,
+    slug: Slug,
+    #[serde(default)]
+    revision: u64,
+}
 
 impl Store {
     /// A new service. Its slug is taken once: the row's key is the slug.
@@ -28,7 +45,7 @@ impl Store {
             Row::new(
                 service.id.to_string(),
                 "NAME",
-                &Place { organization: service.organization.id, slug: service.slug.clone() },
+                &Place { organization: service.organization.id, slug: service.slug.clone(), revision: 0 },
             )?,
         )?;
         change_service(&mut transaction, None, service)?;
@@ -66,6 +83,61 @@ impl Store {
             Commit::Replay(reply) => Ok(reply),
             Commit::Refused { .. } => Err(Error::Stale),
         }
+    }
+
+    /// Requires, with the write of an API that names it, that a service is there, and that it is not removed meanwhile.
+    pub(super) fn offer(&self, transaction: &mut Transaction<'_>, service: &ServiceRef) -> Result<(), StoreError> {
+        let raise = Update::builder()
+            .table_name(&self.table.name)
+            .key("pk", AttributeValue::S(service.id.to_string()))
+            .key("sk", AttributeValue::S("NAME".into()))
+            .update_expression("ADD revision :one")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":one", AttributeValue::N("1".into()))
+            .return_values_on_condition_check_failure(ALL_OLD)
+            .build()
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        transaction.push(OFFERS, TransactWriteItem::builder().update(raise).build());
+        Ok(())
+    }
+
+    /// Removes a service that offers no API.
+    pub(crate) async fn delete_service(
+        &self,
+        owner: OrganizationId,
+        name: &Name<ServiceKind>,
+        now: Time,
+    ) -> Result<(), Error> {
+        let pk = organization(owner);
+        for _ in 0..ATTEMPTS_MAX {
+            let service = self.service(owner, name).await?.ok_or(Error::NotFound)?;
+            let place: Option<Place> = self.table.get(service.id.to_string(), "NAME").await?;
+            let place = place.ok_or(Error::NotFound)?;
+            let apis = self.first_apis(owner, usize::MAX).await?.rows;
+            let offered = apis.iter().filter(|api| api.service.as_ref().is_some_and(|its| its.id == service.id));
+            let mut offered: Vec<String> = offered.map(|api| format!("`{}`", api.slug)).collect();
+            if !offered.is_empty() {
+                let (all, most) = (offered.len(), 5);
+                offered.truncate(most);
+                let more = if all > most { format!(" and {} more", all - most) } else { String::new() };
+                let detail = format!(
+                    "The service offers the APIs {}{more}: give them another service, or none, first.",
+                    offered.join(", ")
+                );
+                return Err(Error::State { pointer: None, detail });
+            }
+            let mut transaction = self.table.transaction();
+            transaction.delete("service", &pk, format!("SERVICE#{}", service.slug), Some(service.revision))?;
+            transaction.delete(OFFERS, service.id.to_string(), "NAME", Some(place.revision))?;
+            forget_service(&mut transaction, &service)?;
+            transaction.emit_gone::<ServiceState>(&pk, service.id.to_string(), service.revision + 1, now)?;
+            match transaction.commit().await? {
+                Commit::Done | Commit::Replay(_) => return Ok(()),
+                // It was changed, or an API has it now: another look.
+                Commit::Refused { .. } => {}
+            }
+        }
+        Err(Error::Contended)
     }
 
     /// A service of this organization.

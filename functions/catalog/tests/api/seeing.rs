@@ -26,6 +26,7 @@ async fn what_is_anothers_is_not_found_and_looks_like_what_does_not_exist() {
         ("GET", format!("/v1/catalog/services/{service}")),
         ("GET", "/v1/catalog/services/sky".into()),
         ("PATCH", "/v1/catalog/services/sky".into()),
+        ("DELETE", "/v1/catalog/services/sky".into()),
         ("GET", "/v1/catalog/apis/weather".into()),
         ("GET", format!("/v1/catalog/apis/{api}")),
         ("PATCH", format!("/v1/catalog/apis/{api}")),

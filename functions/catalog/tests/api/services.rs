@@ -8,8 +8,10 @@ use catalog::App;
 use house::{Who, door_secret};
 use http::HeaderMap;
 use serde_json::{Value, json};
+use shared::event::ServiceState;
 use shared::principal::Role;
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::{House, member, new};
 
@@ -54,6 +56,94 @@ async fn a_service_says_what_it_does_and_where_to_look() {
         change("\"2\"", json!({"links": vec![links[0].clone(); 21]})).await.problem(),
         (422, "validation-failed", "/links")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_goes_once_it_offers_nothing() {
+    let house = new().await;
+    let who = member("acme", Role::Publisher);
+    let sky = json!({"slug": "sky", "name": "Sky"});
+    let service = house.post(who, "/v1/catalog/services", &sky).await.is(201);
+    let api = json!({"slug": "weather", "name": "Weather", "service": "sky"});
+    house.post(who, "/v1/catalog/apis", &api).await.is(201);
+    let delete = async |who: Who<'static>, name: &str| {
+        house.call(who, &format!("DELETE /v1/catalog/services/{name}"), &[], b"").await
+    };
+    assert_eq!(delete(member("acme", Role::Viewer), "sky").await.kind(), (403, "forbidden"));
+    assert_eq!(delete(member("other", Role::Owner), "sky").await.kind(), (404, "not-found"));
+    let refused = delete(who, "sky").await;
+    assert_eq!(refused.kind(), (409, "state-conflict"));
+    assert_eq!(
+        refused.text("/detail"),
+        "The service offers the APIs `weather`: give them another service, or none, first."
+    );
+    assert_eq!(house.get(who, "/v1/catalog/services/sky").await.is(200), service);
+
+    let none = Some(json!({"service": null}));
+    house.call(who, "PATCH /v1/catalog/apis/weather", &[("if-match", "\"1\"")], none).await.is(200);
+    assert_eq!(house.get(who, "/v1/catalog/search?q=sky").await.is(200)["items"].as_array().unwrap().len(), 1);
+    assert_eq!(delete(who, service["id"].as_str().unwrap()).await.status, 204);
+    assert_eq!(delete(who, "sky").await.kind(), (404, "not-found"));
+    for name in ["sky", service["id"].as_str().unwrap()] {
+        assert_eq!(house.get(who, &format!("/v1/catalog/services/{name}")).await.kind(), (404, "not-found"));
+    }
+    assert_eq!(house.all(who, "/v1/catalog/services", 50).await, [Value::Null; 0]);
+    assert_eq!(house.get(who, "/v1/catalog/search?q=sky").await.is(200)["items"], json!([]));
+    let again = house.post(who, "/v1/catalog/apis", &json!({"slug": "x", "name": "x", "service": "sky"})).await;
+    assert_eq!(again.problem(), (409, "state-conflict", "/service"));
+    let told = house.outbox("").await;
+    let told: Vec<_> = told.iter().filter(|event| event.kind == "catalog.service").collect();
+    let revisions: Vec<(u64, bool)> =
+        told.iter().map(|event| (event.revision, event.state::<ServiceState>().unwrap().is_none())).collect();
+    assert_eq!(revisions, [(1, false), (2, true)], "it is told that it is gone");
+
+    let next = house.post(who, "/v1/catalog/services", &sky).await.is(201);
+    assert_ne!(next["id"], service["id"], "the slug is free again");
+    house.tells_all_again().await;
+}
+
+/// However an API's write and a service's end meet, no API is left with a service that is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_api_is_offered_by_a_service_that_is_gone() {
+    let house = new().await;
+    let who = member("acme", Role::Owner);
+    house.post(who, "/v1/catalog/apis", &json!({"slug": "weather", "name": "Weather"})).await.is(201);
+    let (mut kept, mut ended) = (0, 0);
+    for round in 0..80 {
+        let service = format!("s{round}");
+        house.post(who, "/v1/catalog/services", &json!({"slug": service, "name": "S"})).await.is(201);
+        let tag = house.get(who, "/v1/catalog/apis/weather").await.headers["etag"].clone();
+        // At once, and each of them some milliseconds later than the other one.
+        let later = Duration::from_millis(round / 4);
+        let (offer_waits, end_waits) = if round % 4 < 2 { (later, Duration::ZERO) } else { (Duration::ZERO, later) };
+        let offered = async {
+            tokio::time::sleep(offer_waits).await;
+            if round % 2 == 0 {
+                let api = json!({"slug": format!("a{round}"), "name": "A", "service": service});
+                return house.post(who, "/v1/catalog/apis", &api).await;
+            }
+            let change = Some(json!({"service": service}));
+            house.call(who, "PATCH /v1/catalog/apis/weather", &[("if-match", &tag)], change).await
+        };
+        let line = format!("DELETE /v1/catalog/services/{service}");
+        let end = async {
+            tokio::time::sleep(end_waits).await;
+            house.call(who, &line, &[], b"").await
+        };
+        let (offered, end) = tokio::join!(offered, end);
+        match (offered.status, end.status) {
+            (200 | 201, 409) => {
+                house.get(who, &format!("/v1/catalog/services/{service}")).await.is(200);
+                kept += 1;
+            }
+            (409, 204) => {
+                assert_eq!(offered.problem(), (409, "state-conflict", "/service"));
+                ended += 1;
+            }
+            both => panic!("round {round}: {both:?}"),
+        }
+    }
+    assert!(kept > 0 && ended > 0, "{kept} kept, {ended} ended: the test tried one order only");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,6 +235,8 @@ async fn the_graph_joins_what_services_offer_with_what_usage_saw() {
         subscription("acme", "globe", APP, Some("planner"), &json!([called(MAPS, "maps", 2)])),
         subscription("beta", "acme", OTHER_APP, None, &json!([called(weather, "weather", 9)])),
         subscription("beta", "acme", OTHER_APP, None, &json!([])),
+        // Its service is gone.
+        subscription("acme", "acme", APP, Some("ended"), &json!([called(weather, "weather", 1)])),
     ])
     .await;
     let ids = scene(&house, who).await;
@@ -171,6 +263,7 @@ async fn the_graph_joins_what_services_offer_with_what_usage_saw() {
             {"app": OTHER_APP, "app_name": "An app", "organization": "beta", "api": weather, "api_slug": "weather", "calls": 9, "last_called_at": at},
             {"service": "planner", "api": weather, "api_slug": "weather", "calls": 3, "last_called_at": at},
             {"service": "planner", "provider": "globe", "api": MAPS, "api_slug": "maps", "calls": 2, "last_called_at": at},
+            {"app": APP, "app_name": "An app", "api": weather, "api_slug": "weather", "calls": 1, "last_called_at": at},
         ])
     );
     assert_eq!((&graph["without_owner"], &graph["complete"]), (&json!(["lost", "routes"]), &json!(true)));

@@ -73,6 +73,14 @@ fn service(service: &Service) -> Named<'_> {
     Named { place: Place::Service(service.id), slug: &service.slug, name: service.name.as_str(), about }
 }
 
+/// Removes the words of a service that is gone.
+pub(in crate::store) fn forget_service(transaction: &mut Transaction<'_>, gone: &Service) -> Result<(), StoreError> {
+    let named = service(gone);
+    named.words().keys().try_for_each(|word| {
+        transaction.delete("word", partition(gone.organization.id, word), named.place.row(word), None)
+    })
+}
+
 /// The words of a service, in the place of those that it had before.
 pub(in crate::store) fn change_service(
     transaction: &mut Transaction<'_>,

@@ -133,6 +133,10 @@ pub(super) const TABLE: &[Entry] = &[
     provider("update_service", &[200, 412], Nothing, |ids| {
         patch(format!("/v1/catalog/services/{}", ids.service), &json!({ "name": "Renamed" }))
     }),
+    // Whoever comes second finds it gone.
+    provider("delete_service", &[204, 404], Nothing, |ids| {
+        Call::new(Method::DELETE, format!("/v1/catalog/services/{}", ids.leaving_service))
+    }),
     provider("get_graph", &[200], Same, |_| get("/v1/catalog/graph".to_owned())),
     provider("import_backstage", &[200], Same, |_| {
         let name = unique("moved");

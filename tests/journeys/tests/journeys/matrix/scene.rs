@@ -23,6 +23,7 @@ pub(super) struct Ids {
     pub(super) leaving_member: String,
     pub(super) token: String,
     pub(super) service: String,
+    pub(super) leaving_service: String,
     pub(super) api: String,
     pub(super) api_slug: String,
     pub(super) changing_api: String,
@@ -108,6 +109,7 @@ fn ghosts(ids: &Ids) -> Ids {
         leaving_member: ghost(&ids.leaving_member),
         token: ghost(&ids.token),
         service: ghost(&ids.service),
+        leaving_service: ghost(&ids.leaving_service),
         api: ghost(&ids.api),
         api_slug: unique("nothing"),
         changing_api: ghost(&ids.changing_api),
@@ -197,6 +199,9 @@ impl Scene {
                     "/v1/catalog/services",
                     &json!({ "slug": "forecasting", "name": "F", "owner": "team", "domain": "weather" }),
                 )
+                .await),
+            leaving_service: id(&platform
+                .post(&provider.token, "/v1/catalog/services", &json!({ "slug": "leaving", "name": "Leaving" }))
                 .await),
             api: market.api.clone(),
             api_slug: "weather".to_owned(),
