@@ -1,5 +1,7 @@
 //! Services.
 
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
+use serde::{Deserialize, Serialize};
 use shared::chassis::reply::Reply;
 use shared::chassis::table::{ALL_OLD, Row, Slice, StoreError};
 use shared::chassis::transaction::{Commit, Transaction};
@@ -7,9 +9,6 @@ use shared::event::ServiceState;
 use shared::id::{OrganizationId, Service as ServiceKind};
 use shared::slug::{Name, Slug};
 use shared::time::Time;
-
-use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
-use serde::{Deserialize, Serialize};
 
 use super::search::{change_service, forget_service};
 use super::{ATTEMPTS_MAX, Store, Writer, organization};
