@@ -6,6 +6,7 @@
 
 mod contents;
 mod documents;
+mod keywords;
 mod operations;
 mod schema;
 mod security;

@@ -6,7 +6,7 @@ use shared::surface::{
 };
 
 use super::documents::Target;
-use super::shapes::Keywords;
+use super::keywords::Keywords;
 use super::{At, Reader, Spot, Version, Waiting, escape};
 use crate::readers::tree::Kind;
 use crate::readers::{Refused, quote};
